@@ -1,0 +1,134 @@
+"""CIFAR-10 as published: six batches of 10,000, binary or pickled, unpacked or in their archive.
+
+A binary record is one label byte, then 3,072 bytes of pixels, channels first. A Python batch is a
+pickled dictionary with the same under `data` and `labels`; it is read by `unpickle`, which runs
+nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from jaxadv.data.archive import members
+from jaxadv.data.arrays import checked
+from jaxadv.data.catalogue import Entry
+from jaxadv.data.dataset import Dataset
+from jaxadv.data.reader import Decoded, Reader, one_line
+from jaxadv.data.unpickle import loads_arrays
+from jaxadv.errors import UserError
+
+RECORDS = 10_000  # in each of the six batches
+_PIXELS = 3 * 32 * 32
+_AGAIN = "copy or download it again"
+
+Batch = tuple[np.ndarray, np.ndarray]  # pixels [RECORDS, 3072] uint8, labels [RECORDS]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    folder: str
+    archive: str
+    extension: str
+    parse: Callable[[bytes, str], Batch]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The five training batches, then the test batch."""
+        stems = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+        return tuple(stem + self.extension for stem in stems)
+
+
+def find(folder: Path, entry: Entry) -> Reader | None:
+    """A reader of the CIFAR-10 batches or archives in `folder`, `None` if there are none."""
+    for layout in LAYOUTS:
+        for place in (folder / layout.folder, folder):
+            files = tuple(path for name in layout.names if (path := place / name).is_file())
+            if files:
+                return Reader(place, files, partial(_read_files, files, place, layout, entry))
+    for layout in LAYOUTS:
+        path = folder / layout.archive
+        if path.is_file():
+            return Reader(path, (path,), partial(_read_archive, path, layout, entry), slow=True)
+    return None
+
+
+def parse_binary(data: bytes, where: str) -> Batch:
+    """The pixels and labels of one binary batch; `UserError` naming `where` on another length."""
+    expected = RECORDS * (1 + _PIXELS)
+    if len(data) != expected:
+        raise UserError(
+            f"{where}: {len(data)} bytes found, {expected} expected ({RECORDS} records of "
+            f"{1 + _PIXELS}); {_AGAIN}"
+        )
+    records = np.frombuffer(data, np.uint8).reshape(RECORDS, 1 + _PIXELS)
+    return records[:, 1:], records[:, 0]
+
+
+def parse_python(data: bytes, where: str) -> Batch:
+    """The pixels and labels of one pickled batch, or `UserError` naming `where`."""
+    try:
+        batch = loads_arrays(data)
+    except Exception as error:  # corrupt pickles raise almost anything
+        raise UserError(f"{where}: not a CIFAR-10 batch ({one_line(error)}); {_AGAIN}") from error
+    pixels, labels = (_entry(batch, key, where) for key in ("data", "labels"))
+    if pixels.dtype != np.uint8 or pixels.shape != (RECORDS, _PIXELS):
+        raise UserError(
+            f"{where}: data of type {pixels.dtype} and shape {pixels.shape} found, uint8 of "
+            f"({RECORDS}, {_PIXELS}) expected; {_AGAIN}"
+        )
+    if not np.issubdtype(labels.dtype, np.integer) or labels.shape != (RECORDS,):
+        raise UserError(
+            f"{where}: labels of type {labels.dtype} and shape {labels.shape} found, integers of "
+            f"({RECORDS},) expected; {_AGAIN}"
+        )
+    return pixels, labels
+
+
+LAYOUTS = (
+    _Layout("cifar-10-batches-bin", "cifar-10-binary.tar.gz", ".bin", parse_binary),
+    _Layout("cifar-10-batches-py", "cifar-10-python.tar.gz", "", parse_python),
+)
+
+
+def _entry(batch: object, key: str, where: str) -> np.ndarray:
+    """`batch[key]` as an array; the published pickles have bytes for keys, Python 3's strings."""
+    if isinstance(batch, dict):
+        for spelled in (key.encode(), key):
+            if spelled in batch:
+                try:
+                    return np.asarray(batch[spelled])
+                except ValueError as error:
+                    raise UserError(f"{where}: {key} is ragged; {_AGAIN}") from error
+    raise UserError(f"{where}: no {key!r} found, a dictionary with it expected; {_AGAIN}")
+
+
+def _read_files(
+    files: tuple[Path, ...], place: Path, layout: _Layout, entry: Entry, progress: bool
+) -> Decoded:
+    del progress  # six files take a fraction of a second
+    batches = {path.name: path.read_bytes() for path in files}
+    return _decode(batches, place, layout, entry)
+
+
+def _read_archive(path: Path, layout: _Layout, entry: Entry, progress: bool) -> Decoded:
+    found = ((PurePosixPath(name).name, data) for name, data in members(path, progress))
+    batches = {name: data for name, data in found if name in layout.names}
+    return _decode(batches, path, layout, entry)
+
+
+def _decode(batches: dict[str, bytes], place: Path, layout: _Layout, entry: Entry) -> Decoded:
+    for name in layout.names:
+        if name not in batches:
+            raise UserError(f"{place}: {name} is missing, six batches expected; {_AGAIN}")
+    parsed = {name: layout.parse(batches[name], f"{place}: {name}") for name in layout.names}
+    *train, test = (_dataset(*parsed[name], f"{place}: {name}", entry) for name in layout.names)
+    images, labels = zip(*train, strict=True)
+    return Decoded(Dataset(np.concatenate(images), np.concatenate(labels)), test)
+
+
+def _dataset(pixels: np.ndarray, labels: np.ndarray, where: str, entry: Entry) -> Dataset:
+    channels_last = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return checked(channels_last, labels, len(entry.class_names), where)

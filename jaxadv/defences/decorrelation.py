@@ -1,0 +1,66 @@
+"""Members whose features do not predict one another (Wiedeman & Wang, Patterns 2022, eq. 5)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from jaxadv.data.dataset import Dataset
+from jaxadv.ensemble import Ensemble
+from jaxadv.losses.classification import Joined, accuracy, cross_entropy, join
+from jaxadv.losses.correlation import ensemble_correlation
+from jaxadv.training import Metrics, Phase
+from jaxadv.types import Array, Key, Variables
+
+STRENGTH = "strength"  # λ, the setting in which runs differ: 0 is the plain pair
+
+
+def ramp(epochs: float) -> Callable[[Array], Array]:
+    """A schedule of λ that rises linearly to its full value over the first `epochs`.
+
+    Full strength from the first step drives one member's features to zero in about half the runs.
+    `epochs = 0` is full strength throughout, as published.
+    """
+    if epochs == 0:
+        return lambda epoch: jnp.ones(())
+    return lambda epoch: jnp.minimum(1.0, (epoch + 1) / (epochs + 1))
+
+
+AS_PUBLISHED = ramp(0)
+
+
+def decorrelation(
+    ensemble: Ensemble,
+    optimizer: optax.GradientTransformation,
+    *,
+    joined: Joined = "sum",
+    schedule: Callable[[Array], Array] = AS_PUBLISHED,
+    **correlation: Any,
+) -> Phase:
+    """The phase CE1 + CE2 + λ L_R, λ the run's setting "strength" times `schedule(epoch)`.
+
+    A run with λ = 0 never computes L_R, so it costs what plain training costs.
+
+    joined: "sum" or "root_sum_square" of the cross-entropies.
+    correlation: `direction`, `ridge`, `eta`, `eps`, `total` of `losses.ensemble_correlation`.
+    """
+
+    def loss(
+        variables: Variables, batch: Dataset, key: Key, epoch: Array, settings: dict[str, Array]
+    ) -> tuple[Array, tuple[Variables, Metrics]]:
+        outputs, variables = ensemble.apply(variables, batch.images, train=True, key=key)
+        losses = jnp.mean(cross_entropy(outputs.logits, batch.labels), axis=-1)
+        strength = settings[STRENGTH] * schedule(epoch)
+        # Not a product with 0, which would turn a NaN of L_R into a NaN of the plain run.
+        penalty = lax.cond(
+            strength > 0,
+            lambda features: strength * ensemble_correlation(features, **correlation),
+            lambda features: jnp.zeros(()),
+            outputs.features,
+        )
+        right = jnp.mean(accuracy(outputs.logits, batch.labels))
+        return join(losses, joined) + penalty, (variables, {"accuracy": right})
+
+    return Phase(loss, optimizer)

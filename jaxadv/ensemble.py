@@ -1,0 +1,122 @@
+"""An ensemble is anything that maps `x` to logits `[M, B, C]` and M feature arrays.
+
+`stacked` holds members of one architecture as one pytree with a leading member axis, `mixed` joins
+several stacked groups, `callables` takes functions that are already trained. Losses, attacks and
+evaluation see only `Ensemble`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxadv.errors import UserError
+from jaxadv.models.model import Model
+from jaxadv.types import Array, Key, Predict, Variables
+
+
+class EnsembleOutputs(NamedTuple):
+    """One forward pass of M members.
+
+    logits: `[M, B, C]`.
+    features: M arrays `[B, D_m]`, flattened; the layer the paper decorrelates.
+    """
+
+    logits: Array
+    features: tuple[Array, ...]
+
+
+class Ensemble(NamedTuple):
+    """M networks as two pure functions.
+
+    init: `(key, x) -> variables`.
+    apply: `(variables, x, *, train, key) -> (EnsembleOutputs, variables)`.
+    size: M.
+    """
+
+    init: Callable[..., Variables]
+    apply: Callable[..., tuple[EnsembleOutputs, Variables]]
+    size: int
+
+
+def predict(ensemble: Ensemble, variables: Variables) -> Predict:
+    """The ensemble in eval mode as a plain function `x [B, …] -> logits [M, B, C]`."""
+    return lambda x: ensemble.apply(variables, x, train=False, key=None)[0].logits
+
+
+def features(ensemble: Ensemble, variables: Variables) -> Callable[[Array], tuple[Array, ...]]:
+    """The ensemble in eval mode as a function `x [B, …] -> M features [B, D_m]`."""
+    return lambda x: ensemble.apply(variables, x, train=False, key=None)[0].features
+
+
+def member(variables: Variables, index: int) -> Variables:
+    """One member's variables out of a stacked ensemble's."""
+    return jax.tree.map(lambda leaf: leaf[index], variables)
+
+
+def stack(members: Sequence[Variables]) -> Variables:
+    """Variables of a stacked ensemble from those of its members, `load_torch_weights`' say."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+
+
+def stacked(model: Model, size: int = 2) -> Ensemble:
+    """`size` members of one architecture, one pytree with a leading member axis, under `vmap`."""
+    if size < 1:
+        raise UserError(f"an ensemble of {size} members: give at least 1")
+
+    def init(key: Key, x: Array) -> Variables:
+        return jax.vmap(lambda k: model.init(k, x))(jax.random.split(key, size))
+
+    def apply(
+        variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
+    ) -> tuple[EnsembleOutputs, Variables]:
+        def one(member_variables: Variables, index: Array) -> tuple[Array, Array, Variables]:
+            member_key = None if key is None else jax.random.fold_in(key, index)
+            outputs, updated = model.apply(member_variables, x, train=train, key=member_key)
+            feature = outputs.taps[model.feature]
+            return outputs.logits, feature.reshape(feature.shape[0], -1), updated
+
+        logits, feature, updated = jax.vmap(one)(variables, jnp.arange(size))
+        return EnsembleOutputs(logits, tuple(feature)), updated
+
+    return Ensemble(init, apply, size)
+
+
+def mixed(groups: Sequence[Ensemble]) -> Ensemble:
+    """Several ensembles joined into one; variables are the tuple of theirs."""
+
+    def init(key: Key, x: Array) -> Variables:
+        keys = jax.random.split(key, len(groups))
+        return tuple(group.init(k, x) for group, k in zip(groups, keys, strict=True))
+
+    def apply(
+        variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
+    ) -> tuple[EnsembleOutputs, Variables]:
+        results = [
+            group.apply(v, x, train=train, key=None if key is None else jax.random.fold_in(key, i))
+            for i, (group, v) in enumerate(zip(groups, variables, strict=True))
+        ]
+        outputs, updated = zip(*results, strict=True)
+        joined = EnsembleOutputs(
+            jnp.concatenate([o.logits for o in outputs]),
+            tuple(feature for o in outputs for feature in o.features),
+        )
+        return joined, updated
+
+    return Ensemble(init, apply, sum(group.size for group in groups))
+
+
+def callables(functions: Sequence[Predict]) -> Ensemble:
+    """The reader's own trained functions `x -> logits [B, C]`; variables are `()`.
+
+    Their logits serve as features, since a plain function shows nothing else.
+    """
+
+    def apply(
+        variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
+    ) -> tuple[EnsembleOutputs, Variables]:
+        logits = tuple(function(x) for function in functions)
+        return EnsembleOutputs(jnp.stack(logits), logits), variables
+
+    return Ensemble(lambda key, x: (), apply, len(functions))

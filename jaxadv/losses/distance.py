@@ -1,0 +1,17 @@
+"""Parametric distance: how far apart two networks' weights lie (Patterns 2022, eq. 4)."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxadv.types import Array, PyTree
+
+
+def squared_distance(params: PyTree) -> Array:
+    """‖θ1 − θ2‖² `[]` of two stacked members' parameters (leading axis 2), summed over all."""
+    squares = [jnp.sum((leaf[0] - leaf[1]) ** 2) for leaf in jax.tree.leaves(params)]
+    return jnp.sum(jnp.stack(squares))
+
+
+def distance_loss(params: PyTree, target: Array | float) -> Array:
+    """(D_t − ‖θ1 − θ2‖²)² `[]`, which draws the squared distance to `target`."""
+    return (target - squared_distance(params)) ** 2

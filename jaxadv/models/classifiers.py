@@ -1,0 +1,60 @@
+"""The two MNIST classifiers of Wiedeman & Wang (Patterns 2022, Fig. 11)."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from jaxadv.models.layers import Conv, Dense, batch_norm, layout, relu_max_pool
+from jaxadv.models.model import Model, chunked, from_linen
+from jaxadv.types import Array
+
+
+class CNNModule(nn.Module):
+    """conv(8) → pool → conv(16) → pool → **features** → conv(32) → average pool → linear.
+
+    The paper's 7×7 average pool covers a 28×28 image's whole last map, so it is written as the
+    global average it is; 8×8 digits then run too. Features on MNIST: 7·7·16 = 784.
+    """
+
+    num_classes: int = 10
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        images = layout()
+        x = relu_max_pool(Conv(8, x.shape[-1], name="conv1")(images.enter(x)))
+        x = relu_max_pool(Conv(16, 8, name="conv2")(x))
+        self.sow("taps", "features", images.leave(x))
+        x = nn.relu(Conv(32, 16, name="conv3")(x))
+        pooled = images.leave(jnp.mean(x, axis=(1, 2), keepdims=True))
+        return Dense(self.num_classes, name="linear")(pooled)
+
+
+class FCModule(nn.Module):
+    """in → 500 → 500 → 200 → 200 → 100 → classes; each hidden layer Linear → ReLU → BatchNorm.
+
+    **Features** are the output of the fourth hidden block (200).
+    """
+
+    widths: tuple[int, ...] = (500, 500, 200, 200, 100)
+    feature_block: int = 4
+    num_classes: int = 10
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool = False) -> Array:
+        x = x.reshape(x.shape[0], -1)
+        for block, width in enumerate(self.widths, start=1):
+            x = batch_norm(train, name=f"norm{block}")(
+                nn.relu(Dense(width, name=f"linear{block}")(x))
+            )
+            if block == self.feature_block:
+                self.sow("taps", "features", x)
+        return Dense(self.num_classes, name="linear")(x)
+
+
+def cnn(num_classes: int = 10) -> Model:
+    """The paper's CNN; see `CNNModule`."""
+    return chunked(from_linen(CNNModule(num_classes), "features"))
+
+
+def fc(num_classes: int = 10, widths: tuple[int, ...] = (500, 500, 200, 200, 100)) -> Model:
+    """The paper's fully connected network; see `FCModule`."""
+    return from_linen(FCModule(widths, num_classes=num_classes), "features", train_argument="train")

@@ -1,0 +1,21 @@
+"""float32 means float32: GPUs and TPUs multiply matrices in fewer bits unless told otherwise."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import jax
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_float32(function: Callable[P, R]) -> Callable[P, R]:
+    """`function` with every matrix product inside it in full float32, on any backend."""
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with jax.default_matmul_precision("float32"):
+            return function(*args, **kwargs)
+
+    return wrapped

@@ -1,0 +1,187 @@
+"""`fit`: an epoch is one compiled scan, and the runs of a study are one program.
+
+A *run* is one seed with the settings that vary between runs (λ, say). Training is a list of
+phases taken in turn on every batch: one for decorrelation, two for alternating objectives. What a
+phase does not train stays as it is; its loss applies that part in eval mode.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from jaxadv.data.batches import epoch_indices, take
+from jaxadv.data.dataset import Dataset
+from jaxadv.errors import UserError
+from jaxadv.parallel import over_runs
+from jaxadv.precision import in_float32
+from jaxadv.types import Array, Key, PyTree, Variables
+
+Metrics: TypeAlias = dict[str, Array]
+Loss: TypeAlias = Callable[..., tuple[Array, tuple[Variables, Metrics]]]
+
+
+class State(NamedTuple):
+    """One run in training; with a leading axis, all of them.
+
+    variables: the ensemble's.
+    optimizers: one Optax state a phase.
+    epoch: `[]` int32, epochs done.
+    seed: `[]` uint32; every key is derived from it and the epoch, so none is stored.
+    settings: scalars that vary between runs, handed to the losses.
+    """
+
+    variables: Variables
+    optimizers: tuple[PyTree, ...]
+    epoch: Array
+    seed: Array
+    settings: dict[str, Array]
+
+
+def _is_parameter(path: tuple[Any, ...]) -> bool:
+    return any(getattr(entry, "key", None) == "params" for entry in path)
+
+
+def _whole_batch(state: State, batch: Dataset, key: Key) -> Dataset:
+    return batch
+
+
+class Phase(NamedTuple):
+    """One kind of update.
+
+    loss: `(variables, batch, key, epoch, settings) -> (scalar, (variables, metrics))`; the
+        variables come back with updated BatchNorm statistics, the metrics are scalars.
+    optimizer: any Optax gradient transformation.
+    transform: `(state, batch, key) -> batch`, for adversarial or superimposed batches.
+    trainable: `path -> bool` over the variables' leaves; default every parameter.
+    """
+
+    loss: Loss
+    optimizer: optax.GradientTransformation
+    transform: Callable[[State, Dataset, Key], Dataset] = _whole_batch
+    trainable: Callable[[tuple[Any, ...]], bool] = _is_parameter
+
+
+def _split(variables: Variables, phase: Phase) -> tuple[PyTree, PyTree]:
+    """Variables as (trained, fixed), each with None where the other has the leaf."""
+    chosen = jax.tree_util.tree_map_with_path(lambda path, _: phase.trainable(path), variables)
+    trained = jax.tree.map(lambda leaf, take: leaf if take else None, variables, chosen)
+    fixed = jax.tree.map(lambda leaf, take: None if take else leaf, variables, chosen)
+    return trained, fixed
+
+
+def _merge(trained: PyTree, fixed: PyTree) -> Variables:
+    return jax.tree.map(
+        lambda a, b: b if a is None else a, trained, fixed, is_leaf=lambda leaf: leaf is None
+    )
+
+
+def init(
+    ensemble_init: Callable[[Key, Array], Variables],
+    phases: Sequence[Phase],
+    dataset: Dataset,
+    seeds: Sequence[int],
+    settings: dict[str, Sequence[float]] | None = None,
+) -> State:
+    """The state of every run before training, leading axis `len(seeds)`.
+
+    settings: for each name one value a run, traced: runs that differ in them share one program.
+
+    Two runs of one seed begin at the same weights and see the same batches.
+    """
+    if len(seeds) == 0:
+        raise UserError("no seeds: give at least one")
+    example = take(dataset, jnp.zeros(1, jnp.int32)).images
+
+    def one(seed: Array, settings: dict[str, Array]) -> State:
+        variables = ensemble_init(jax.random.fold_in(jax.random.key(seed), 0), example)
+        optimizers = tuple(phase.optimizer.init(_split(variables, phase)[0]) for phase in phases)
+        return State(variables, optimizers, jnp.zeros((), jnp.int32), seed, settings)
+
+    values = {name: jnp.asarray(v, jnp.float32) for name, v in (settings or {}).items()}
+    return jax.jit(jax.vmap(one))(jnp.asarray(seeds, jnp.uint32), values)
+
+
+def _update(
+    phase: Phase, index: int, state: State, batch: Dataset, key: Key
+) -> tuple[State, Metrics]:
+    transform_key, loss_key = jax.random.split(key)
+    batch = phase.transform(state, batch, transform_key)
+    trained, fixed = _split(state.variables, phase)
+
+    def loss(trained: PyTree) -> tuple[Array, tuple[Variables, Metrics]]:
+        variables = _merge(trained, fixed)
+        return phase.loss(variables, batch, loss_key, state.epoch, state.settings)
+
+    (value, (variables, metrics)), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
+    updates, optimizer = phase.optimizer.update(gradient, state.optimizers[index], trained)
+    _, statistics = _split(variables, phase)
+    variables = _merge(optax.apply_updates(trained, updates), statistics)
+    optimizers = (*state.optimizers[:index], optimizer, *state.optimizers[index + 1 :])
+    return state._replace(variables=variables, optimizers=optimizers), {"loss": value, **metrics}
+
+
+@in_float32
+def epoch(
+    phases: Sequence[Phase], batch_size: int, state: State, dataset: Dataset
+) -> tuple[State, Metrics]:
+    """One epoch of one run: the state after it and each metric's mean over the steps, pure."""
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(state.seed), 1), state.epoch)
+    shuffle_key, step_key = jax.random.split(key)
+    indices = epoch_indices(shuffle_key, len(dataset.labels), batch_size)
+
+    def step(state: State, inputs: tuple[Array, Array]) -> tuple[State, Metrics]:
+        number, batch_indices = inputs
+        batch = take(dataset, batch_indices)
+        metrics: Metrics = {}
+        for index, phase in enumerate(phases):
+            phase_key = jax.random.fold_in(jax.random.fold_in(step_key, number), index)
+            state, measured = _update(phase, index, state, batch, phase_key)
+            metrics |= measured
+        return state, metrics
+
+    state, metrics = lax.scan(step, state, (jnp.arange(len(indices)), indices))
+    return state._replace(epoch=state.epoch + 1), jax.tree.map(jnp.mean, metrics)
+
+
+def fit(
+    phases: Sequence[Phase],
+    state: State,
+    dataset: Dataset,
+    *,
+    epochs: int,
+    batch_size: int,
+    monitor: Callable[[Variables, Dataset], Metrics] | None = None,
+) -> Iterator[tuple[State, Metrics]]:
+    """Train all runs to `epochs`, yielding the state and metrics `[runs]` after each epoch.
+
+    The state goes on from the epoch it has reached, so a loaded checkpoint continues to the very
+    numbers an uninterrupted training gives. The state passed in is donated: use the yielded one.
+
+    monitor: `(variables, batch) -> metrics` of one run, measured on the data set's first
+        `batch_size` examples after each epoch.
+
+    Raises:
+        UserError: if the data set is smaller than a batch.
+    """
+    if batch_size < 1 or len(dataset.labels) < batch_size:
+        raise UserError(
+            f"batch size {batch_size} for {len(dataset.labels)} examples: "
+            f"choose one between 1 and {len(dataset.labels)}"
+        )
+    probe = jnp.arange(batch_size)
+
+    def one(state: State, dataset: Dataset) -> tuple[State, Metrics]:
+        state, metrics = epoch(phases, batch_size, state, dataset)
+        if monitor is not None:
+            metrics |= monitor(state.variables, take(dataset, probe))
+        return state, metrics
+
+    step = jax.jit(over_runs(one), donate_argnums=0)
+    dataset = jax.tree.map(jnp.asarray, dataset)
+    while int(state.epoch[0]) < epochs:
+        state, metrics = step(state, dataset)
+        yield state, metrics
