@@ -57,7 +57,7 @@ class Attack:
         """Perturb `x [B, …]`; see the class."""
         x = jnp.asarray(x)
 
-        def step(_: int, carry: tuple[Array, Any]) -> tuple[Array, Any]:
+        def step(_: Array | int, carry: tuple[Array, Any]) -> tuple[Array, Any]:
             x_adv, state = carry
             _, ascent = direction(x_adv)
             ascent, state = jax.vmap(self.transform.update)(ascent, state)

@@ -17,18 +17,16 @@ from jaxadv.types import Array, Key, Variables
 STRENGTH = "strength"  # λ, the setting in which runs differ: 0 is the plain pair
 
 
-def ramp(epochs: float) -> Callable[[Array], Array]:
-    """A schedule of λ that rises linearly to its full value over the first `epochs`.
+def ramp(epochs: float = 0, delay: float = 0) -> Callable[[Array], Array]:
+    """A schedule of λ: zero for `delay` epochs, then linear to full strength over `epochs`.
 
-    Full strength from the first step drives one member's features to zero in about half the runs.
-    `epochs = 0` is full strength throughout, as published.
+    At full strength from the first step, as published (0, 0), one member's features die in about
+    half the runs: before the classes are learned, features that predict nothing are the cheapest.
     """
-    if epochs == 0:
-        return lambda epoch: jnp.ones(())
-    return lambda epoch: jnp.minimum(1.0, (epoch + 1) / (epochs + 1))
+    return lambda epoch: jnp.clip((epoch + 1 - delay) / (epochs + 1), 0, 1)
 
 
-AS_PUBLISHED = ramp(0)
+AS_PUBLISHED = ramp()
 
 
 def decorrelation(

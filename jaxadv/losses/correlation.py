@@ -15,7 +15,7 @@ times those of PyTorch's float32 `pinv`, which truncates singular values below
 `max(N, D) · 1.2e-7` of the largest. `ridge = 1.2e-4` is that threshold at N = 1000; 0 is exact.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -127,7 +127,7 @@ def _regress(z1: Array, z2: Array, eta: float, ridge: float) -> Regression:
     order = jnp.argsort(~live, stable=True)
     widths = _widths(z1.shape[1])
 
-    def branch(width: int):
+    def branch(width: int) -> Callable[[Array, Array], tuple[Array, Array, Array]]:
         def solve(z1: Array, z2: Array) -> tuple[Array, Array, Array]:
             columns = order[:width]
             weights, keep, mu = _solve(z1[:, columns], z2, eta, ridge)

@@ -101,6 +101,7 @@ _convolve_batch_last.defvjp(_convolve_forward, _convolve_backward)
 
 def _convolve_batch_first(x: Array, kernel: Array, bias: Array) -> Array:
     dimensions = ("NHWC", "HWIO", "NHWC")
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=dimensions) + bias
 
 
