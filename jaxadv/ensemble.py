@@ -33,11 +33,14 @@ class Ensemble(NamedTuple):
     init: `(key, x) -> variables`.
     apply: `(variables, x, *, train, key) -> (EnsembleOutputs, variables)`.
     size: M.
+    pick: `(variables, indices) -> (Ensemble, variables)`, some of the members as an ensemble of
+        their own: attacking one member then costs one member.
     """
 
     init: Callable[..., Variables]
     apply: Callable[..., tuple[EnsembleOutputs, Variables]]
     size: int
+    pick: Callable[[Variables, tuple[int, ...]], tuple["Ensemble", Variables]]
 
 
 def predict(ensemble: Ensemble, variables: Variables) -> Predict:
@@ -80,7 +83,11 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
         logits, feature, updated = jax.vmap(one)(variables, jnp.arange(size))
         return EnsembleOutputs(logits, tuple(feature)), updated
 
-    return Ensemble(init, apply, size)
+    def pick(variables: Variables, indices: tuple[int, ...]) -> tuple[Ensemble, Variables]:
+        chosen = jax.tree.map(lambda leaf: leaf[jnp.asarray(indices)], variables)
+        return stacked(model, len(indices)), chosen
+
+    return Ensemble(init, apply, size, pick)
 
 
 def mixed(groups: Sequence[Ensemble]) -> Ensemble:
@@ -104,7 +111,13 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
         )
         return joined, updated
 
-    return Ensemble(init, apply, sum(group.size for group in groups))
+    def pick(variables: Variables, indices: tuple[int, ...]) -> tuple[Ensemble, Variables]:
+        owners = [(g, i) for g, group in enumerate(groups) for i in range(group.size)]
+        chosen = [owners[index] for index in indices]
+        parts = [groups[g].pick(variables[g], (i,)) for g, i in chosen]
+        return mixed([part for part, _ in parts]), tuple(v for _, v in parts)
+
+    return Ensemble(init, apply, sum(group.size for group in groups), pick)
 
 
 def callables(functions: Sequence[Predict]) -> Ensemble:
@@ -119,4 +132,7 @@ def callables(functions: Sequence[Predict]) -> Ensemble:
         logits = tuple(function(x) for function in functions)
         return EnsembleOutputs(jnp.stack(logits), logits), variables
 
-    return Ensemble(lambda key, x: (), apply, len(functions))
+    def pick(variables: Variables, indices: tuple[int, ...]) -> tuple[Ensemble, Variables]:
+        return callables([functions[index] for index in indices]), variables
+
+    return Ensemble(lambda key, x: (), apply, len(functions), pick)

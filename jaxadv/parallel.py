@@ -11,41 +11,41 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxadv.types import PyTree
 
 
-def over_runs(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
-    """`function(run, *shared)` for every run: `run` and the result gain a leading axis.
+def over_axis(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
+    """`function(item, *shared)` for every item of a leading axis, on one device.
 
-    On one device the runs are a `vmap`; on a CPU they follow one another inside the same program
-    (`lax.map`), where a batched small matrix product gains nothing over a larger cache footprint.
-    Over several devices `shard_map` splits the runs; no device talks to another.
+    A `vmap`; on a CPU the items follow one another inside the same program (`lax.map`), where
+    batching small matrix products gains nothing and costs cache, and a `lax.cond` that differs
+    between items takes one branch each.
     """
-    mapped = _sequential if jax.default_backend() == "cpu" else _batched
+    if jax.default_backend() == "cpu":
+        return lambda items, *shared: lax.map(lambda item: function(item, *shared), items)
+    return lambda items, *shared: jax.vmap(lambda item: function(item, *shared))(items)
 
-    def mapped_over_devices(runs: PyTree, *shared: Any) -> PyTree:
-        count = len(jax.tree.leaves(runs)[0])
-        devices = _dividing(count)
+
+def over_runs(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
+    """`over_axis` for the runs of a study, split over all devices; no device talks to another.
+
+    The most devices that share the runs evenly are used, by `shard_map`.
+    """
+
+    def mapped(runs: PyTree, *shared: Any) -> PyTree:
+        devices = _sharing(len(jax.tree.leaves(runs)[0]))
         if len(devices) == 1:
-            return mapped(function)(runs, *shared)
+            return over_axis(function)(runs, *shared)
         split, whole = PartitionSpec("runs"), PartitionSpec()
         return jax.shard_map(
-            mapped(function),
+            over_axis(function),
             mesh=Mesh(np.asarray(devices), ("runs",)),
             in_specs=(split, *[whole] * len(shared)),
             out_specs=split,
             check_vma=False,
         )(runs, *shared)
 
-    return mapped_over_devices
+    return mapped
 
 
-def _dividing(count: int) -> list[Any]:
+def _sharing(count: int) -> list[Any]:
     """The most devices that share `count` runs evenly."""
     devices = jax.devices()
     return devices[: next(n for n in range(len(devices), 0, -1) if count % n == 0)]
-
-
-def _sequential(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
-    return lambda runs, *shared: lax.map(lambda run: function(run, *shared), runs)
-
-
-def _batched(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
-    return lambda runs, *shared: jax.vmap(lambda run: function(run, *shared))(runs)

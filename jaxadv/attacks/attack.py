@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
@@ -87,7 +88,7 @@ def check_eps(eps: Array | float, name: str = "eps") -> None:
     """Raise `UserError` if a concrete eps (or step size) is negative or not a number."""
     if isinstance(eps, jax.core.Tracer):
         return
-    if not bool(jnp.all(jnp.asarray(eps) >= 0)):
+    if not np.all(np.asarray(eps) >= 0):
         raise UserError(f"{name} {eps}: a radius is at least 0, in units of the image range")
 
 

@@ -10,7 +10,7 @@ from jax import lax
 from jaxadv.data.dataset import Dataset
 from jaxadv.ensemble import Ensemble
 from jaxadv.losses.classification import Joined, accuracy, cross_entropy, join
-from jaxadv.losses.correlation import ensemble_correlation
+from jaxadv.losses.correlation import ensemble_correlation, sketch
 from jaxadv.training import Metrics, Phase
 from jaxadv.types import Array, Key, Variables
 
@@ -35,6 +35,7 @@ def decorrelation(
     *,
     joined: Joined = "sum",
     schedule: Callable[[Array], Array] = AS_PUBLISHED,
+    sketch_width: int = 0,
     **correlation: Any,
 ) -> Phase:
     """The phase CE1 + CE2 + λ L_R, λ the run's setting "strength" times `schedule(epoch)`.
@@ -42,6 +43,8 @@ def decorrelation(
     A run with λ = 0 never computes L_R, so it costs what plain training costs.
 
     joined: "sum" or "root_sum_square" of the cross-entropies.
+    sketch_width: correlate the features on so many random directions, fresh each step; 0, as
+        published, correlates the features themselves.
     correlation: `direction`, `ridge`, `eta`, `eps`, `total` of `losses.ensemble_correlation`.
     """
 
@@ -51,10 +54,15 @@ def decorrelation(
         outputs, variables = ensemble.apply(variables, batch.images, train=True, key=key)
         losses = jnp.mean(cross_entropy(outputs.logits, batch.labels), axis=-1)
         strength = settings[STRENGTH] * schedule(epoch)
+
+        def correlation_of(features: tuple[Array, ...]) -> Array:
+            chosen = sketch(features, sketch_width, key) if sketch_width else features
+            return strength * ensemble_correlation(chosen, **correlation)
+
         # Not a product with 0, which would turn a NaN of L_R into a NaN of the plain run.
         penalty = lax.cond(
             strength > 0,
-            lambda features: strength * ensemble_correlation(features, **correlation),
+            correlation_of,
             lambda features: jnp.zeros(()),
             outputs.features,
         )

@@ -1,0 +1,141 @@
+"""What the experiment scripts share: settings from the command line, and one-line errors."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import jax
+import tyro
+
+from jaxadv.data import Splits, load_dataset
+from jaxadv.errors import UserError
+
+
+@dataclass(frozen=True)
+class Common:
+    """Settings of every study."""
+
+    preset: str = "quick"
+    """smoke (digits, seconds), quick (real data, CPU minutes), paper (the paper's settings) or one
+    the study adds; every other option overrides the preset's value."""
+    data: str = "mnist"
+    """digits, mnist, fashion_mnist or cifar10."""
+    source: Literal["auto", "files", "tfds"] = "auto"
+    """Where the data come from: files, tfds, or auto, the first that is there."""
+    data_dir: Path | None = None
+    """Folder of the data files; default $JAXADV_DATA, else ./data."""
+    train_examples: int = 0
+    """Train on the first so many images; 0 is all."""
+    seeds: int = 5
+    """Number of seeds; all of them train in one compiled program."""
+    first_seed: int = 0
+    """The first seed: runs with other seeds can be joined by experiments.merge."""
+    out: Path | None = None
+    """Output folder; default runs/STUDY-PRESET."""
+    resume: bool = False
+    """Go on from the last whole epoch in --out; ends with the numbers of an uninterrupted run."""
+    from_dir: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Reuse the trained networks of another run's folder instead of training."""
+    save_adversarial: int = 0
+    """Write the adversarial images of the first seed's first so many examples, each attack, source
+    and eps, to adversarial.npz; 0 writes none."""
+
+    @property
+    def seed_list(self) -> list[int]:
+        return list(range(self.first_seed, self.first_seed + self.seeds))
+
+    def config(self) -> dict[str, Any]:
+        """The settings that decide the numbers, for `config.json` and `results.json`."""
+        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in ("data_dir", "out", "resume", "from_dir", "first_seed", "save_adversarial"):
+            chosen.pop(name)
+        return {**chosen, "seeds": self.seed_list}
+
+
+Settings = TypeVar("Settings", bound=Common)
+
+
+def _check(settings: Common) -> None:
+    if settings.seeds < 1:
+        raise UserError(f"--seeds {settings.seeds}: give at least 1")
+    if settings.first_seed < 0:
+        raise UserError(f"--first-seed {settings.first_seed}: seeds are at least 0")
+    for name, value in asdict(settings).items():
+        values = value if isinstance(value, tuple) else (value,)
+        if ("eps" in name or "strength" in name) and any(v is not None and v < 0 for v in values):
+            raise UserError(f"--{name.replace('_', '-')} {value}: must be at least 0")
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs in the user's cache folder, so that a second run starts at once."""
+    base = os.environ.get("JAXADV_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    folder = Path(base) if base else Path.home() / ".cache"
+    jax.config.update("jax_compilation_cache_dir", str(folder / "jaxadv" / "xla"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def parse(
+    study: str,
+    presets: Mapping[str, Settings],
+    arguments: Sequence[str] | None = None,
+    description: str | None = None,
+) -> Settings:
+    """The settings of a preset with the command line's overrides.
+
+    Raises:
+        UserError: unknown preset or impossible value. An unknown option exits with status 2.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    name = _preset(words) or "quick"
+    if name not in presets:
+        raise UserError(f"--preset {name}: {study} has {', '.join(presets)}")
+    settings = tyro.cli(
+        type(presets[name]),
+        args=words,
+        default=presets[name],
+        prog=f"python -m experiments.{study}",
+        description=description,
+    )
+    _check(settings)
+    return settings
+
+
+def _preset(words: Sequence[str]) -> str | None:
+    for position, word in enumerate(words):
+        if word.startswith("--preset="):
+            return word.partition("=")[2]
+        if word == "--preset" and position + 1 < len(words):
+            return words[position + 1]
+    return None
+
+
+def load(settings: Common) -> Splits:
+    """The study's data, cut to `train_examples`."""
+    splits = load_dataset(settings.data, settings.source, settings.data_dir)
+    count = settings.train_examples
+    if not count:
+        return splits
+    if not 0 < count <= len(splits.train.labels):
+        raise UserError(
+            f"--train-examples {count}: {splits.title} has {len(splits.train.labels)}; "
+            "give 1 to that many, or 0 for all"
+        )
+    images, labels = splits.train
+    train = type(splits.train)(images[:count], labels[:count])
+    return type(splits)(**{**vars(splits), "train": train})
+
+
+def run(study: Callable[[], None]) -> None:
+    """Run a study; bad input ends it with one line on stderr and status 2."""
+    use_compilation_cache()
+    try:
+        study()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("\nstopped; the last whole epoch is kept: add --resume to go on", file=sys.stderr)
+        raise SystemExit(130) from None

@@ -1,0 +1,211 @@
+"""Figs 2 and 3 of Wiedeman & Wang (Patterns 2022): do decorrelated networks share their failures?
+
+    python -m experiments.decorrelated_pairs --preset smoke     # digits, about a minute
+    python -m experiments.decorrelated_pairs --preset quick     # MNIST, CPU minutes
+    python -m experiments.decorrelated_pairs --preset paper     # the paper's settings
+    python -m experiments.decorrelated_pairs --preset robust    # no collapse; see DELAY below
+
+Pairs of networks are trained with λ = 0 and λ = 0.05 from the same initial weights on the same
+batches, every seed of both in one program, then attacked one at a time and together.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import optax
+
+from experiments import cli, measure, report
+from experiments.train import trained
+from jaxadv import models, results, training
+from jaxadv.attacks import Attack, Ball, fgm, fgsm, l2, linf, pgd
+from jaxadv.data import Dataset, Splits
+from jaxadv.defences import decorrelation, ramp
+from jaxadv.ensemble import Ensemble, stacked
+from jaxadv.errors import UserError
+from jaxadv.results import Row
+from jaxadv.types import Array
+
+STUDY = "decorrelated_pairs"
+MODELS = {"cnn": models.cnn, "fc": models.fc}
+
+
+@dataclass(frozen=True)
+class Settings(cli.Common):
+    """Decorrelated against plain pairs: train, attack, measure what transfers."""
+
+    models: tuple[Literal["cnn", "fc"], ...] = ("cnn", "fc")
+    """Architectures."""
+    strengths: tuple[float, ...] = (0.0, 0.05)
+    """λ of the correlation loss; 0 is the plain pair."""
+    joined: Literal["sum", "root_sum_square"] = "root_sum_square"
+    """How the two cross-entropies join: sum (the paper's text) or root_sum_square (its code)."""
+    direction: Literal["forward", "backward", "both"] = "forward"
+    """Regress features of network 2 on 1 (forward, the paper), 1 on 2, or both."""
+    ridge: float = 1.2e-4
+    """Ridge relative to the largest singular value; 0 is exact least squares."""
+    sketch_width: int = 0
+    """Correlate features on so many random directions, fresh each step; 0 is the features."""
+    delay_epochs: float = 0.0
+    """Epochs before the correlation loss begins."""
+    ramp_epochs: float = 0.0
+    """Epochs over which λ then rises linearly to its full value."""
+    epochs: int = 20
+    """Training epochs."""
+    batch_size: int = 1000
+    """Images a batch; must exceed the feature layer's width + 1."""
+    learning_rate: float = 5e-3
+    """Of Adam."""
+    eps: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2)
+    """Attack radii, linf, image range [0, 1]; the l2 radius is eps times sqrt(pixels)."""
+    pgd_steps: int = 40
+    """Steps of PGD."""
+    pgd_step_size: float = 3 / 255
+    """Step of PGD, linf, image range [0, 1]; in l2 times sqrt(pixels)."""
+    pgd_examples: int = 2000
+    """PGD on the first so many test images; 0 is all. FGSM always takes all."""
+    combine: Literal["loss", "logits", "probabilities", "gradients"] = "loss"
+    """Where the members are joined when all are attacked at once."""
+
+
+PRESETS = {
+    "paper": (PAPER := Settings(preset="paper")),
+    "robust": replace(
+        PAPER, preset="robust", seeds=8, direction="both", delay_epochs=2, ramp_epochs=4
+    ),
+    "quick": replace(PAPER, preset="quick", models=("fc",), seeds=2, epochs=5, pgd_examples=500),
+    "smoke": replace(
+        PAPER,
+        preset="smoke",
+        data="digits",
+        models=("fc",),
+        seeds=8,
+        epochs=40,
+        batch_size=359,
+        pgd_examples=0,
+    ),
+}
+
+
+def defence(strength: float) -> str:
+    """The name in rows of pairs trained with λ = `strength`."""
+    return "decorrelated" if strength else "plain"
+
+
+def trials(settings: Settings, pixels: int) -> list[measure.Trial]:
+    """FGSM and PGD in both balls; in l2 radius and step grow by sqrt(pixels)."""
+    box = np.asarray(settings.eps, np.float32)
+    wide = pixels**0.5
+    few = settings.pgd_examples
+
+    def pgd_in(ball: Ball, scale: float, eps: Array) -> Attack:
+        return pgd(eps, scale * settings.pgd_step_size, settings.pgd_steps, ball)
+
+    return [
+        measure.Trial("fgsm", "linf", fgsm, box),
+        measure.Trial("fgm", "l2", fgm, wide * box),
+        measure.Trial("pgd", "linf", partial(pgd_in, linf, 1.0), box, few),
+        measure.Trial("pgd", "l2", partial(pgd_in, l2, wide), wide * box, few),
+    ]
+
+
+def train_pairs(
+    settings: Settings, name: str, ensemble: Ensemble, data: Dataset, out: Path
+) -> training.State:
+    """The trained runs of one architecture: every strength by every seed, in that order."""
+    phase = decorrelation(
+        ensemble,
+        optax.adam(settings.learning_rate),
+        joined=settings.joined,
+        schedule=ramp(settings.ramp_epochs, settings.delay_epochs),
+        sketch_width=settings.sketch_width,
+        direction=settings.direction,
+        ridge=settings.ridge,
+    )
+    seeds = settings.seed_list * len(settings.strengths)
+    strengths = np.repeat(settings.strengths, settings.seeds)
+    state = training.init(ensemble.init, [phase], data, seeds, {"strength": strengths})
+    return trained(
+        name,
+        ensemble,
+        [phase],
+        state,
+        data,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        directory=out,
+        reuse=settings.from_dir,
+    )
+
+
+def measured(
+    settings: Settings, name: str, ensemble: Ensemble, state: training.State, splits: Splits
+) -> tuple[list[Row], dict[str, np.ndarray]]:
+    """Rows and arrays of one architecture: natural features, then every attack."""
+    runs = [
+        {"model": name, "defence": defence(float(strength)), "seed": int(seed)}
+        for strength, seed in zip(state.settings["strength"], state.seed, strict=True)
+    ]
+    rows, arrays = measure.natural_rows(ensemble, state, splits, runs)
+    for number, trial in enumerate(trials(settings, splits.test.images[0].size)):
+        test, first = trial.images(splits.test), number == 0
+        predicted = measure.predictions(
+            trial, ensemble, state, test, combine=settings.combine, with_features=first
+        )
+        rows += measure.clean_rows(predicted, runs) if first else []
+        rows += measure.trial_rows(trial, predicted, runs, ensemble.size)
+        stored = measure.stored(predicted)
+        arrays |= {f"{trial.name}_{trial.ball}/{key}": value for key, value in stored.items()}
+    return rows, {f"{name}/{key}": value for key, value in arrays.items()}
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that could only fail later."""
+    if not settings.models:
+        raise UserError("--models: name at least one of cnn, fc")
+    if settings.pgd_steps < 1 or settings.pgd_step_size < 0:
+        raise UserError(
+            f"--pgd-steps {settings.pgd_steps}, --pgd-step-size {settings.pgd_step_size}: "
+            "at least 1 step of at least 0"
+        )
+
+
+def study(settings: Settings) -> None:
+    """Train, attack, measure, write and draw."""
+    check(settings)
+    splits = cli.load(settings)
+    out = settings.out or Path("runs") / f"{STUDY}-{settings.preset}"
+    config = {**settings.config(), "data_title": splits.title, "data_source": splits.source}
+    results.claim(out, config, settings.resume)
+    rows, arrays, images = list[Row](), dict[str, np.ndarray](), dict[str, np.ndarray]()
+    for name in settings.models:
+        ensemble = stacked(MODELS[name](len(splits.class_names)))
+        state = train_pairs(settings, name, ensemble, splits.train, out)
+        new_rows, new_arrays = measured(settings, name, ensemble, state, splits)
+        rows, arrays = rows + new_rows, arrays | new_arrays
+        if settings.save_adversarial:
+            made = measure.adversarial_images(
+                trials(settings, splits.test.images[0].size),
+                ensemble,
+                state,
+                splits.test,
+                settings.save_adversarial,
+                settings.combine,
+            )
+            images |= {f"{name}/{key}": value for key, value in made.items()}
+    results.write_arrays(out / "predictions.npz", arrays)
+    if images:
+        results.write_arrays(out / "adversarial.npz", images)
+    results.write(out, STUDY, config, rows)
+    report.show(out)
+
+
+def main() -> None:
+    """Entry point of the script."""
+    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What a study measures on the members' features."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxadv.data import Dataset, Splits
+from jaxadv.data.batches import to_float
+from jaxadv.ensemble import Ensemble
+from jaxadv.evaluation import in_chunks
+from jaxadv.losses import held_out_r_squared
+from jaxadv.types import Array, Variables
+
+SCATTER_POINTS = 2000
+
+
+def feature_scores(features: tuple[Array, ...]) -> dict[str, Array]:
+    """R² of every ordered pair of members, in-sample and held-out, on halves of the samples."""
+    scores = {}
+    for i, source in enumerate(features, start=1):
+        for j, target in enumerate(features, start=1):
+            if i != j:
+                inside, outside = held_out_r_squared(source, target)
+                scores[f"r_squared {i}>{j}"] = inside
+                scores[f"r_squared_held_out {i}>{j}"] = outside
+    return scores
+
+
+def all_features(ensemble: Ensemble, variables: Variables, images: Array) -> tuple[Array, ...]:
+    """Every member's features `[N, D_m]` on images `[N, H, W, C]`, in eval mode."""
+
+    def forward(chunk: Array) -> tuple[Array, ...]:
+        return ensemble.apply(variables, to_float(chunk), train=False, key=None)[0].features
+
+    return in_chunks(forward, 1000, images)
+
+
+def first_component(features: Array) -> Array:
+    """Projection `[N]` on the largest principal component (paper's Fig. 2)."""
+    centred = features - features.mean(0)
+    _, vectors = jnp.linalg.eigh(centred.T @ centred)
+    return centred @ vectors[:, -1]
+
+
+def natural(ensemble: Ensemble) -> Callable[[Variables, Dataset], dict[str, Array]]:
+    """Scores on natural images: R², live columns, and the first components with their own R²."""
+
+    def measure(variables: Variables, dataset: Dataset) -> dict[str, Array]:
+        features = all_features(ensemble, variables, dataset.images)
+        components = jnp.stack([first_component(z) for z in features[:2]])
+        correlation = jnp.corrcoef(components)[0, 1]
+        return {
+            **feature_scores(features),
+            "live_columns": jnp.stack([jnp.any(z != 0, axis=0).sum() for z in features]),
+            "component_r_squared": correlation**2,
+            "components": components[:, :SCATTER_POINTS],
+        }
+
+    return measure
+
+
+def sample_for_features(splits: Splits, width: int) -> tuple[Dataset, str]:
+    """The test images, or the training images where half of the test is too few to regress on."""
+    enough = len(splits.test.labels) // 2 > width + 1
+    return (splits.test, "test") if enough else (splits.train, "train")
+
+
+def feature_width(ensemble: Ensemble, runs: Variables, dataset: Dataset) -> int:
+    """D, the widest member's number of features, from the variables of all runs; no computation."""
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), runs)
+    image = jax.ShapeDtypeStruct((1, *dataset.images.shape[1:]), jnp.float32)
+    outputs = jax.eval_shape(
+        lambda v, x: ensemble.apply(v, x, train=False, key=None)[0], one, image
+    )
+    return max(z.shape[1] for z in outputs.features)

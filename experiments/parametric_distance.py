@@ -1,0 +1,148 @@
+"""Fig 1 of Wiedeman & Wang (Patterns 2022): does distance between the weights stop transfer?
+
+    python -m experiments.parametric_distance --preset smoke    # digits, about a minute
+    python -m experiments.parametric_distance --preset paper    # MNIST, the paper's settings
+
+Pairs of CNNs are trained at chosen squared distances ‖θ1 − θ2‖², every seed of every distance in
+one program, and attacked with FGSM. The paper finds no dependence of transfer on distance, and R²
+that stays high on natural and adversarial inputs.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import jax
+import numpy as np
+import optax
+
+from experiments import cli, measure, report
+from experiments.train import trained
+from jaxadv import models, results, training
+from jaxadv.attacks import fgsm
+from jaxadv.data import Splits
+from jaxadv.defences import parametric_distance
+from jaxadv.ensemble import Ensemble, stacked
+from jaxadv.losses import squared_distance
+from jaxadv.results import Row
+
+STUDY = "parametric_distance"
+MODELS = {"cnn": models.cnn, "fc": models.fc}
+
+
+@dataclass(frozen=True)
+class Settings(cli.Common):
+    """Pairs at chosen distances in weight space: train, attack, regress transfer on distance."""
+
+    model: Literal["cnn", "fc"] = "cnn"
+    """Architecture."""
+    distances: tuple[float, ...] = (1000.0, 1500.0, 2000.0, 2500.0, 3000.0)
+    """Target squared distances D_t between the two networks' weights."""
+    strength: float = 1e-5
+    """λ of the distance loss (D_t − ‖θ1 − θ2‖²)²."""
+    joined: Literal["sum", "root_sum_square"] = "sum"
+    """How the two cross-entropies join."""
+    epochs: int = 10
+    """Training epochs."""
+    batch_size: int = 1000
+    """Images a batch."""
+    learning_rate: float = 5e-3
+    """Of Adam."""
+    eps: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2)
+    """FGSM radii, linf, image range [0, 1]."""
+    combine: Literal["loss", "logits", "probabilities", "gradients"] = "loss"
+    """Where the members are joined when both are attacked at once."""
+
+
+PRESETS = {
+    "paper": (PAPER := Settings(preset="paper")),
+    "quick": replace(PAPER, preset="quick", seeds=2, train_examples=20000),
+    "smoke": replace(
+        PAPER,
+        preset="smoke",
+        data="digits",
+        seeds=2,
+        epochs=30,
+        batch_size=359,
+        distances=(100.0, 300.0, 500.0),
+    ),
+}
+
+
+def train_pairs(
+    settings: Settings, ensemble: Ensemble, splits: Splits, out: Path
+) -> training.State:
+    """The trained runs: every distance by every seed, in that order."""
+    phase = parametric_distance(
+        ensemble,
+        optax.adam(settings.learning_rate),
+        strength=settings.strength,
+        joined=settings.joined,
+    )
+    seeds = settings.seed_list * len(settings.distances)
+    targets = np.repeat(settings.distances, settings.seeds)
+    state = training.init(ensemble.init, [phase], splits.train, seeds, {"distance": targets})
+    return trained(
+        settings.model,
+        ensemble,
+        [phase],
+        state,
+        splits.train,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        directory=out,
+        reuse=settings.from_dir,
+    )
+
+
+def measured(
+    settings: Settings, ensemble: Ensemble, state: training.State, splits: Splits
+) -> tuple[list[Row], dict[str, np.ndarray]]:
+    """Rows, each with the run's target and measured distance, and the arrays to keep."""
+    runs = [
+        {
+            "model": settings.model,
+            "defence": "parametric_distance",
+            "seed": int(seed),
+            "target_distance": float(target),
+            "distance": round(float(squared_distance(_of_run(state, number))), 3),
+        }
+        for number, (seed, target) in enumerate(
+            zip(state.seed, state.settings["distance"], strict=True)
+        )
+    ]
+    trial = measure.Trial("fgsm", "linf", fgsm, np.asarray(settings.eps, np.float32))
+    rows, arrays = measure.natural_rows(ensemble, state, splits, runs)
+    predicted = measure.predictions(
+        trial, ensemble, state, splits.test, combine=settings.combine, with_features=True
+    )
+    rows += measure.clean_rows(predicted, runs)
+    rows += measure.trial_rows(trial, predicted, runs, ensemble.size)
+    return rows, {**arrays, **measure.stored(predicted)}
+
+
+def _of_run(state: training.State, number: int) -> dict[str, np.ndarray]:
+    return jax.tree.map(lambda leaf: leaf[number], state.variables["params"])
+
+
+def study(settings: Settings) -> None:
+    """Train, attack, measure, write and draw."""
+    splits = cli.load(settings)
+    out = settings.out or Path("runs") / f"{STUDY}-{settings.preset}"
+    config = {**settings.config(), "data_title": splits.title, "data_source": splits.source}
+    results.claim(out, config, settings.resume)
+    ensemble = stacked(MODELS[settings.model](len(splits.class_names)))
+    state = train_pairs(settings, ensemble, splits, out)
+    rows, arrays = measured(settings, ensemble, state, splits)
+    results.write_arrays(out / "predictions.npz", arrays)
+    results.write(out, STUDY, config, rows)
+    report.show(out)
+
+
+def main() -> None:
+    """Entry point of the script."""
+    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
+
+
+if __name__ == "__main__":
+    main()

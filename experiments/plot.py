@@ -1,0 +1,32 @@
+"""Draw a run's figures again from what it wrote: `python -m experiments.plot DIR…`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from experiments import cli, report
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Draw figures again without computing anything."""
+
+    directories: tyro.conf.Positional[tuple[Path, ...]]
+    """Output folders of finished runs."""
+
+
+def main() -> None:
+    """Entry point of the script."""
+    arguments = tyro.cli(Arguments, prog="python -m experiments.plot", description=__doc__)
+
+    def draw() -> None:
+        for directory in arguments.directories:
+            for path in report.draw(directory):
+                print(path)
+
+    cli.run(draw)
+
+
+if __name__ == "__main__":
+    main()

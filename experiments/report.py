@@ -1,0 +1,96 @@
+"""Tables and figures of a finished run, from what it wrote and nothing else."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments import tables
+from experiments.tables import Table
+from jaxadv import plots, results
+from jaxadv.errors import UserError
+from jaxadv.results import Row, select
+
+
+def pair_tables(rows: Sequence[Row]) -> list[Table]:
+    """The tables of `decorrelated_pairs`."""
+    return [
+        tables.networks(rows),
+        tables.transfer(rows),
+        tables.transfer(rows, "transfer_rate_clean_correct"),
+        tables.one_and_all(rows),
+    ]
+
+
+def pair_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
+    """Figs 2 and 3 of Wiedeman & Wang, and success rates."""
+    plots.transfer_bars(rows, figures / "transfer.png")
+    plots.metric_lines(rows, "success_rate", figures / "success.png")
+    arrays = _arrays(directory / "predictions.npz")
+    for model in tables.distinct(rows, "model"):
+        panels = {}
+        for defence, number in _first_runs(rows, model).items():
+            score = select(rows, metric="component_r_squared", model=model, defence=defence)[0]
+            x, y = arrays[f"{model}/components"][number]
+            labels = arrays[f"{model}/component_labels"]
+            panels[defence] = (x, y, score["value"], labels)
+        plots.feature_scatter(panels, figures / f"features-{model}.png")
+
+
+def _first_runs(rows: Sequence[Row], model: str) -> dict[str, int]:
+    """Where each defence's first seed stands on the runs axis: defence by seed, in row order."""
+    runs = list(
+        dict.fromkeys(
+            (row["defence"], row["seed"])
+            for row in select(rows, metric="component_r_squared", model=model)
+        )
+    )
+    first: dict[str, int] = {}
+    for number, (defence, _) in enumerate(runs):
+        first.setdefault(defence, number)
+    return first
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path) as archive:
+            wanted = [name for name in archive.files if "component" in name]
+            return {name: archive[name] for name in wanted}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable ({error}); run the experiment again") from None
+
+
+def distance_tables(rows: Sequence[Row]) -> list[Table]:
+    """The table of `parametric_distance`."""
+    return [tables.networks(rows), tables.slopes(rows)]
+
+
+def distance_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
+    """Fig 1 of Wiedeman & Wang."""
+    plots.distance_panels(rows, figures / "distance.png")
+
+
+STUDIES = {
+    "decorrelated_pairs": (pair_tables, pair_figures),
+    "parametric_distance": (distance_tables, distance_figures),
+}
+
+
+def draw(directory: Path) -> list[Path]:
+    """Draw a run's figures again from its results; the paths written."""
+    content = results.read(directory)
+    if content["experiment"] not in STUDIES:
+        raise UserError(f"{directory}: no figures are known for {content['experiment']!r}")
+    figures = directory / "figures"
+    figures.mkdir(exist_ok=True)
+    STUDIES[content["experiment"]][1](directory, content["rows"], figures)
+    return sorted(figures.glob("*.png"))
+
+
+def show(directory: Path) -> None:
+    """Print a run's tables and draw its figures."""
+    content = results.read(directory)
+    for table in STUDIES[content["experiment"]][0](content["rows"]):
+        tables.show(table)
+    for path in [directory / "results.json", *draw(directory)]:
+        print(path)

@@ -1,0 +1,75 @@
+"""Predictions and features of trained runs to rows in long form."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxadv import metrics
+from jaxadv.evaluation import ALL, Predictions
+from jaxadv.metrics import Rate
+from jaxadv.results import Row
+
+Keys = Mapping[str, Any]
+
+
+def row(metric: str, measured: Rate, **keys: Any) -> Row:
+    """One row: what was measured, of how many examples, and of what."""
+    return {"metric": metric, "value": measured.value, "n": measured.n, **keys}
+
+
+def clean_rows(predictions: Predictions, keys: Keys) -> Iterator[Row]:
+    """Clean accuracy of each member and of the mean-probability ensemble."""
+    labels = predictions.labels
+    for index, wrong in enumerate(metrics.wrong(predictions.clean, labels), start=1):
+        yield row("clean_accuracy", metrics.rate(~wrong), **keys, target=str(index))
+    joint = metrics.ensemble_wrong(predictions.clean, labels)
+    yield row("clean_accuracy", metrics.rate(~joint), **keys, target="ensemble")
+
+
+def attack_rows(
+    predictions: Predictions, sources: Mapping[str, tuple[int, ...]], keys: Keys
+) -> Iterator[Row]:
+    """Rates of one attack setting's predictions, `adversarial [S, M, N, C]`.
+
+    For every source: success_rate (every attacked member wrong), and for every member error_rate.
+    For a single source and every other member: both transfer rates.
+    """
+    labels = predictions.labels
+    clean_wrong = metrics.wrong(predictions.clean, labels)
+    for number, (source, members) in enumerate(sources.items()):
+        probabilities = predictions.adversarial[number]
+        wrong = metrics.wrong(probabilities, labels)
+        fooled = metrics.fooled(wrong, members)
+        at = {**keys, "source": source}
+        yield row("success_rate", metrics.rate(fooled), **at)
+        joint = metrics.ensemble_wrong(probabilities, labels)
+        yield row("error_rate", metrics.rate(joint), **at, target="ensemble")
+        for target in range(len(wrong)):
+            name = str(target + 1)
+            yield row("error_rate", metrics.rate(wrong[target]), **at, target=name)
+            if source == ALL or target in members:
+                continue
+            plain = metrics.transfer_rate(fooled, wrong[target])
+            yield row("transfer_rate", plain, **at, target=name)
+            source_clean_wrong = clean_wrong[list(members)].any(0)
+            strict = metrics.transfer_rate_clean_correct(
+                fooled, wrong[target], source_clean_wrong, clean_wrong[target]
+            )
+            yield row("transfer_rate_clean_correct", strict, **at, target=name)
+
+
+def feature_rows(measured: Mapping[str, np.ndarray], n: int, keys: Keys) -> Iterator[Row]:
+    """R² in both directions: scalars named `r_squared 1>2`, as `feature_scores` makes them."""
+    for name, value in measured.items():
+        metric, _, direction = name.partition(" ")
+        source, _, target = direction.partition(">")
+        score = float(value)
+        yield {
+            "metric": metric,
+            "value": score if np.isfinite(score) else None,
+            "n": n,
+            **keys,
+            "features_of": target,
+            "from_features_of": source,
+        }

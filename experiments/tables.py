@@ -1,0 +1,156 @@
+"""Written rows to tables: means and 95 % intervals over seeds, for the terminal and the README."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from jaxadv.metrics import Interval, interval, paired_difference, regression_line
+from jaxadv.results import Row, by_seed, over_seeds, select
+
+COLLAPSED_BELOW = 0.5  # clean accuracy of a member that has not learned the classes
+
+
+class Table(NamedTuple):
+    """A titled table of words, ready to print."""
+
+    title: str
+    header: list[str]
+    lines: list[list[str]]
+
+
+def distinct(rows: Iterable[Row], key: str) -> list[Any]:
+    """Values of `key` in order of appearance."""
+    return list(dict.fromkeys(row[key] for row in rows if key in row))
+
+
+def written(value: Interval | None, *, median: bool = False) -> str:
+    """Mean ± half-width, with the median in brackets on request; a dash for nothing."""
+    if value is None:
+        return "–"
+    return f"{value} ({value.median:.3f})" if median else str(value)
+
+
+def collapsed(rows: Iterable[Row], model: str, defence: str) -> dict[int, int]:
+    """For each seed, how many members are below 50 % clean accuracy."""
+    counts: dict[int, int] = {}
+    for row in select(rows, metric="clean_accuracy", model=model, defence=defence):
+        if row["target"] != "ensemble":
+            counts.setdefault(row["seed"], 0)
+            counts[row["seed"]] += row["value"] < COLLAPSED_BELOW
+    return counts
+
+
+def networks(rows: Sequence[Row]) -> Table:
+    """Clean accuracy, collapsed seeds, R² in both directions and live feature columns."""
+    header = ["model", "pairs", "seeds", "collapsed", "clean accuracy", "R² 1→2", "R² 2→1"]
+    header += ["held out 1→2", "held out 2→1", "PCA R²", "live columns 1, 2"]
+    lines = []
+    for model in distinct(rows, "model"):
+        for defence in distinct(select(rows, model=model), "defence"):
+            chosen = select(rows, model=model, defence=defence, attack=None)
+            lost = collapsed(rows, model, defence)
+            members = [row for row in chosen if row.get("target") in ("1", "2")]
+            accuracy = interval(list(by_seed(select(members, metric="clean_accuracy")).values()))
+            line = [model, defence, str(len(lost)), str(sum(n > 0 for n in lost.values()))]
+            line.append(written(accuracy))
+            for metric in ("r_squared", "r_squared_held_out"):
+                for source, target in (("1", "2"), ("2", "1")):
+                    where = {"from_features_of": source, "features_of": target}
+                    line.append(written(over_seeds(chosen, metric=metric, **where), median=True))
+            line.append(written(over_seeds(chosen, metric="component_r_squared")))
+            live = [over_seeds(members, metric="live_columns", target=t) for t in ("1", "2")]
+            line.append(", ".join(f"{value.mean:.0f}" if value else "–" for value in live))
+            lines.append(line)
+    return Table("Networks: mean ± 95 % interval over seeds (median)", header, lines)
+
+
+def attack_settings(rows: Sequence[Row]) -> list[tuple[str, str, str, float]]:
+    """Every (model, attack, ball, eps) in order of appearance."""
+    keys = ("model", "attack", "ball", "eps")
+    return list(dict.fromkeys(tuple(r[k] for k in keys) for r in rows if "attack" in r))  # type: ignore
+
+
+def _compared(rows: Sequence[Row], defences: Sequence[str], **where: Any) -> list[str]:
+    """One cell a defence, and the first's paired difference from each other one."""
+    values = {d: by_seed(select(rows, defence=d, **where)) for d in defences}
+    cells = [written(interval(list(seeds.values()))) for seeds in values.values()]
+    first = values[defences[0]]
+    return cells + [written(paired_difference(values[d], first)) for d in defences[1:]]
+
+
+def transfer(rows: Sequence[Row], metric: str = "transfer_rate") -> Table:
+    """Transfer, both directions averaged, for each attack and defence, with paired differences."""
+    defences = distinct(rows, "defence")
+    header = ["model", "attack", "ball", "eps", *defences]
+    header += [f"{other} − {defences[0]}" for other in defences[1:]]
+    lines = []
+    for model, attack, ball, eps in attack_settings(rows):
+        where = {"metric": metric, "model": model, "attack": attack, "ball": ball, "eps": eps}
+        lines.append([model, attack, ball, f"{eps:.3g}", *_compared(rows, defences, **where)])
+    title = {
+        "transfer_rate": "Transfer rate, P(target wrong | source wrong)",
+        "transfer_rate_clean_correct": "The same, both right on the clean image",
+    }.get(metric, metric)
+    return Table(f"{title}; difference paired by seed", header, lines)
+
+
+def one_and_all(rows: Sequence[Row]) -> Table:
+    """Success of attacks on one member, and of the joint attack that must fool both at once."""
+    defences = distinct(rows, "defence")
+    header = ["model", "attack", "ball", "eps"]
+    header += [f"{d}: {what}" for d in defences for what in ("one", "both", "mean probability")]
+    lines = []
+    for model, attack, ball, eps in attack_settings(rows):
+        at = {"model": model, "attack": attack, "ball": ball, "eps": eps}
+        line = [model, attack, ball, f"{eps:.3g}"]
+        for defence in defences:
+            chosen = select(rows, defence=defence, **at)
+            single = [row for row in chosen if row.get("source") != "all"]
+            line.append(written(over_seeds(single, metric="success_rate")))
+            line.append(written(over_seeds(chosen, metric="success_rate", source="all")))
+            joint = {"metric": "error_rate", "source": "all", "target": "ensemble"}
+            line.append(written(over_seeds(chosen, **joint)))
+        lines.append(line)
+    title = "Success of the attack on one member, on both at once, and on their mean probability"
+    return Table(title, header, lines)
+
+
+def slopes(rows: Sequence[Row]) -> Table:
+    """Transfer and R² against ‖θ1 − θ2‖²: least-squares slope for each eps."""
+    header = ["metric", "eps", "points", "mean", "slope per 1000", "0 in the interval"]
+    lines = []
+    for metric in ("transfer_rate", "r_squared", "r_squared_held_out"):
+        for eps in [None, *distinct(rows, "eps")]:
+            chosen = [r for r in select(rows, metric=metric, eps=eps) if r["value"] is not None]
+            chosen = [r for r in chosen if r.get("source") != "all"]
+            if len(chosen) < 3:
+                continue
+            values = [r["value"] for r in chosen]
+            line = regression_line([r["distance"] / 1000 for r in chosen], values)
+            within = "yes" if abs(line.slope) <= line.half else "no"
+            slope = f"{line.slope:+.4f} ± {line.half:.4f}"
+            radius = "natural" if eps is None else f"{eps:.3g}"
+            mean = f"{sum(values) / len(values):.3f}"
+            lines.append([metric, radius, str(line.n), mean, slope, within])
+    return Table("Against the squared distance of the weights (slope ± 95 %)", header, lines)
+
+
+def show(table: Table) -> None:
+    """Print to standard output."""
+    printed = RichTable(title=table.title, title_justify="left")
+    for number, name in enumerate(table.header):
+        numeric = any(line[number][:1] in "0123456789−–-" for line in table.lines)
+        printed.add_column(name, justify="right" if numeric else "left", no_wrap=False)
+    for line in table.lines:
+        printed.add_row(*line)
+    console = Console()
+    Console(width=max(console.width, 120)).print(printed)
+
+
+def markdown(table: Table) -> str:
+    """A GitHub table."""
+    rule = ["---"] * len(table.header)
+    lines = [table.header, rule, *table.lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,139 @@
+"""Attack once, score every way.
+
+`evaluate` crafts on each *source*, a named subset of the members, and predicts with every member.
+What comes back are probabilities; every rate is a reduction of them (`jaxadv.metrics`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxadv.attacks import Attack, example_keys
+from jaxadv.attacks import ensemble as ensemble_direction
+from jaxadv.data.batches import to_float
+from jaxadv.data.dataset import Dataset
+from jaxadv.ensemble import Ensemble
+from jaxadv.parallel import over_axis
+from jaxadv.precision import in_float32
+from jaxadv.types import Array, Key, Variables
+
+Sources: TypeAlias = Mapping[str, tuple[int, ...]]
+
+ALL = "all"  # the source that attacks every member at once, as a defender of an ensemble must face
+
+
+class Predictions(NamedTuple):
+    """Class probabilities of M members, of A attack settings crafted on S sources.
+
+    labels: `[N]`. clean: `[M, N, C]`. adversarial: `[A, S, M, N, C]`.
+    norms: `[A, S, N]`, each perturbation's norm in its attack's ball.
+    extras: named `[A, S, …]` arrays, or `[A, S]` scalars measured on features.
+    """
+
+    labels: Array
+    clean: Array
+    adversarial: Array
+    norms: Array
+    extras: dict[str, Array]
+
+
+def each_and_all(size: int) -> dict[str, tuple[int, ...]]:
+    """The sources "1", "2", … (one member each) and "all" of them at once."""
+    single: dict[str, tuple[int, ...]] = {str(index + 1): (index,) for index in range(size)}
+    return {**single, ALL: tuple(range(size))} if size > 1 else single
+
+
+def in_chunks(function: Callable[..., Any], size: int, *arrays: Array) -> Any:
+    """`function(*chunk)` over chunks of `size` examples inside one program, joined again.
+
+    Bounds memory by the chunk. The last chunk is padded with copies of the first example.
+    """
+    count = len(arrays[0])
+    size = min(size, count)
+    chunks = -(-count // size)
+    padded = [array[jnp.arange(chunks * size) % count] for array in arrays]
+    shaped = [array.reshape(chunks, size, *array.shape[1:]) for array in padded]
+    joined = lax.map(lambda chunk: function(*chunk), tuple(shaped))
+    return jax.tree.map(lambda leaf: leaf.reshape(chunks * size, *leaf.shape[2:])[:count], joined)
+
+
+def craft(
+    ensemble: Ensemble,
+    variables: Variables,
+    members: tuple[int, ...],
+    attack: Attack,
+    dataset: Dataset,
+    key: Key,
+    *,
+    combine: str = "loss",
+    chunk: int = 1000,
+) -> Array:
+    """Adversarial images `[N, …]` for the chosen members, float32 in the attack's bounds.
+
+    combine: how several members are joined; see `attacks.ensemble`.
+
+    Random starts are keyed by the example's index, so neither `chunk` nor the device matters.
+    """
+    source, chosen = ensemble.pick(variables, members)
+
+    def perturb(images: Array, labels: Array, indices: Array) -> Array:
+        def predict(x: Array) -> Array:
+            return source.apply(chosen, x, train=False, key=None)[0].logits
+
+        direction = ensemble_direction(predict, labels, combine)
+        return attack(direction, to_float(images), example_keys(key, indices))
+
+    indices = jnp.arange(len(dataset.labels))
+    return in_chunks(perturb, chunk, dataset.images, dataset.labels, indices)
+
+
+@in_float32
+def evaluate(
+    ensemble: Ensemble,
+    variables: Variables,
+    attack: Callable[[Array], Attack],
+    eps: Array,
+    dataset: Dataset,
+    key: Key,
+    *,
+    sources: Sources | None = None,
+    combine: str = "loss",
+    chunk: int = 1000,
+    measure: Callable[[tuple[Array, ...]], dict[str, Array]] | None = None,
+) -> Predictions:
+    """Predictions of every member on `attack(eps)` crafted on every source, for each eps `[A]`.
+
+    sources: name to member indices; default each member and all at once.
+    measure: the members' features `[N, D_m]` on adversarial images to scalars, kept in `extras`.
+
+    Pure: wrap in `jit` and `over_runs`.
+    """
+    sources = each_and_all(ensemble.size) if sources is None else sources
+
+    def forward(images: Array) -> tuple[Array, tuple[Array, ...]]:
+        def outputs(x: Array) -> tuple[Array, tuple[Array, ...]]:
+            result = ensemble.apply(variables, to_float(x), train=False, key=None)[0]
+            features = result.features if measure else ()
+            return jnp.moveaxis(jax.nn.softmax(result.logits), 0, 1), features
+
+        probabilities, features = in_chunks(outputs, chunk, images)
+        return jnp.moveaxis(probabilities, 1, 0), features
+
+    def perturb(members: tuple[int, ...], made: Attack) -> Array:
+        return craft(ensemble, variables, members, made, dataset, key, combine=combine, chunk=chunk)
+
+    def one(eps: Array) -> tuple[Array, Array, dict[str, Array]]:
+        made = attack(eps)
+        results = []
+        for members in sources.values():
+            images = perturb(members, made)
+            norms = jax.vmap(made.ball.norm)(images - to_float(dataset.images))
+            probabilities, features = forward(images)
+            results.append((probabilities, norms, measure(features) if measure else {}))
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)
+
+    adversarial, norms, extras = over_axis(one)(jnp.asarray(eps))
+    return Predictions(dataset.labels, forward(dataset.images)[0], adversarial, norms, extras)

@@ -1,0 +1,109 @@
+"""Pure reductions of predictions to rates, and of seeds to intervals.
+
+Every rate carries its count. A rate of nothing, 0/0, is None: neither 0 nor 1 would be true.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Rate(NamedTuple):
+    """A share and the number of examples it is a share of; None of 0."""
+
+    value: float | None
+    n: int
+
+
+def rate(event: np.ndarray, given: np.ndarray | None = None) -> Rate:
+    """P(event | given) over boolean arrays `[N]`."""
+    given = np.ones_like(event) if given is None else given
+    count = int(given.sum())
+    return Rate(float(event[given].mean()) if count else None, count)
+
+
+def wrong(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether the most probable class is not the label: `[..., N, C]` gives `[..., N]`."""
+    return np.asarray(probabilities.argmax(-1) != labels)
+
+
+def fooled(wrong_members: np.ndarray, members: Sequence[int]) -> np.ndarray:
+    """Whether every member of a source errs: `[M, N]` gives `[N]`."""
+    return wrong_members[list(members)].all(0)
+
+
+def transfer_rate(source_wrong: np.ndarray, target_wrong: np.ndarray) -> Rate:
+    """P(target wrong on x' | source wrong on x'), Wiedeman & Wang's definition."""
+    return rate(target_wrong, source_wrong)
+
+
+def transfer_rate_clean_correct(
+    source_wrong: np.ndarray,
+    target_wrong: np.ndarray,
+    source_clean_wrong: np.ndarray,
+    target_clean_wrong: np.ndarray,
+) -> Rate:
+    """As `transfer_rate`, of examples that both had right before: errors made by the attack alone.
+
+    Wiedeman & Wang's rate also counts images that either network gets wrong unperturbed.
+    """
+    return rate(target_wrong, source_wrong & ~source_clean_wrong & ~target_clean_wrong)
+
+
+def ensemble_wrong(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether the mean of the members' probabilities errs: `[M, N, C]` gives `[N]`."""
+    return wrong(probabilities.mean(0), labels)
+
+
+class Interval(NamedTuple):
+    """A mean over `n` seeds with the half-width of its 95 % confidence interval.
+
+    half is None for a single seed. median stands beside the mean for skewed quantities.
+    """
+
+    mean: float
+    half: float | None
+    median: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f}" + (f" ± {self.half:.3f}" if self.half is not None else "")
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.half is not None and abs(self.mean) > self.half
+
+
+def interval(values: Sequence[float]) -> Interval | None:
+    """Mean and Student-t 95 % interval of one value a seed; None where there are none."""
+    finite = np.asarray([v for v in values if v is not None and np.isfinite(v)], np.float64)
+    if len(finite) == 0:
+        return None
+    half = None
+    if len(finite) > 1:
+        spread = finite.std(ddof=1) / np.sqrt(len(finite))
+        half = float(stats.t.ppf(0.975, len(finite) - 1) * spread)
+    return Interval(float(finite.mean()), half, float(np.median(finite)), len(finite))
+
+
+def paired_difference(a: dict[int, float], b: dict[int, float]) -> Interval | None:
+    """Interval of `a − b` over the seeds both have."""
+    return interval([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())])
+
+
+class Line(NamedTuple):
+    """A least-squares line with the 95 % half-width of its slope."""
+
+    slope: float
+    half: float
+    intercept: float
+    n: int
+
+
+def regression_line(x: Sequence[float], y: Sequence[float]) -> Line:
+    """Ordinary least squares of `y` on `x`; needs at least three points of two abscissae."""
+    fitted = stats.linregress(x, y)
+    half = stats.t.ppf(0.975, len(x) - 2) * fitted.stderr
+    return Line(float(fitted.slope), float(half), float(fitted.intercept), len(x))

@@ -1,0 +1,8 @@
+"""Figures, drawn from the written results alone: rows and arrays in, one PNG out."""
+
+from jaxadv.plots.distance import distance_panels
+from jaxadv.plots.features import feature_scatter
+from jaxadv.plots.lines import metric_lines
+from jaxadv.plots.transfer import transfer_bars
+
+__all__ = ["distance_panels", "feature_scatter", "metric_lines", "transfer_bars"]

@@ -1,0 +1,106 @@
+"""Transfer and feature correlation against parameter distance (Wiedeman & Wang 2022, Fig 1)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from jaxadv.metrics import Line, regression_line
+from jaxadv.plots import style
+from jaxadv.plots.reduce import (
+    Cloud,
+    against_distance,
+    attacked,
+    distinct,
+    single_source,
+    within,
+)
+from jaxadv.results import Row, select
+
+UNIT = 1_000  # of squared distance, in which slopes are given
+MARKS: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5, "mew": 0, "alpha": 0.75}
+
+
+def distance_panels(rows: Sequence[Row], path: str | Path) -> None:
+    """Transfer rate (left) and R² of the features (right) against ‖θ1 − θ2‖², a point a pair.
+
+    Rows carry the measured squared distance under "distance". Left, a least-squares line for each
+    ε, its slope with the 95 % interval in the legend; right, natural inputs (rows without ε) in
+    grey. One row of panels for each model, attack and ball.
+    """
+    rows = single_source(row for row in rows if row.get("distance") is not None)
+    transfer, natural = attacked(rows, "transfer_rate"), select(rows, metric="r_squared", eps=None)
+    adversarial = attacked(rows, "r_squared")
+    settings = distinct(transfer + adversarial, "model", "attack", "ball")
+    with style.drawing(path, len(settings), 2, height=4.4 * max(len(settings), 1)) as (_, grid):
+        if not settings:
+            style.blank(grid[0, 0], "no rows with a distance")
+            style.blank(grid[0, 1])
+        for (left, right), setting in zip(grid, settings, strict=False):
+            draw_transfer(left, within(transfer, setting))
+            draw_correlation(right, within(adversarial, setting), select(natural, model=setting[0]))
+            for ax in (left, right):
+                ax.set_title(style.heading(*setting))
+                ax.set_xlabel("squared parameter distance ‖θ₁ − θ₂‖²")
+
+
+def fitted(cloud: Cloud) -> Line | None:
+    """The least-squares line; None of fewer than three points, or of one distance only."""
+    if len(cloud.value) < 3 or len(set(cloud.distance)) < 2:
+        return None
+    return regression_line(cloud.distance, cloud.value)
+
+
+def draw_transfer(ax: Axes, rows: Sequence[Row]) -> None:
+    """Points and a line for each ε."""
+    radii = sorted(distinct(rows, "eps"))
+    for eps, colour in zip(radii, style.ordered_colours(len(radii)), strict=True):
+        cloud = against_distance(select(rows, eps=eps))
+        line, label = fitted(cloud), f"ε = {eps:.3g}"
+        if line is not None:
+            ends = np.array([min(cloud.distance), max(cloud.distance)])
+            ax.plot(ends, line.intercept + line.slope * ends, color=colour, lw=1.6)
+            slope, half = line.slope * UNIT, line.half * UNIT
+            label += f": {slope:+.3f} ± {half:.3f}".replace("-", "−")
+        ax.plot(*cloud, color=colour, label=label, **MARKS)
+    style.limit(ax, 0, 1)
+    ax.set_ylabel("transfer rate")
+    legend_below(ax, f"slope per {UNIT:,} of squared distance ± 95 %")
+
+
+def draw_correlation(ax: Axes, rows: Sequence[Row], natural: Sequence[Row]) -> None:
+    """R² on natural inputs in grey, and on adversarial inputs of each ε."""
+    radii = sorted(distinct(rows, "eps"))
+    clouds: list[tuple[Cloud, Any, str]] = [
+        (against_distance(natural), style.GREY, "natural inputs")
+    ]
+    for eps, colour in zip(radii, style.ordered_colours(len(radii)), strict=True):
+        clouds.append((against_distance(select(rows, eps=eps)), colour, f"ε = {eps:.3g}"))
+    lowest = 0.0
+    for cloud, colour, label in clouds:
+        if cloud.value:
+            ax.plot(*cloud, color=colour, label=label, **MARKS)
+            lowest = min(lowest, *cloud.value)
+    style.limit(ax, lowest, 1)
+    ax.set_ylabel("R² of the features")
+    legend_below(ax, "measured on")
+
+
+def legend_below(ax: Axes, title: str) -> None:
+    """A legend under the panel, where it hides no point."""
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        place: dict[str, Any] = {
+            "loc": "upper left",
+            "bbox_to_anchor": (-0.02, -0.17),
+            "alignment": "left",
+        }
+        space: dict[str, Any] = {
+            "borderpad": 0.0,
+            "columnspacing": 1.0,
+            "handletextpad": 0.3,
+            "fontsize": 8.5,
+        }
+        ax.legend(handles, labels, ncols=2, title=title, title_fontsize=8.5, **place, **space)

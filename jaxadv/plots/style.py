@@ -1,0 +1,188 @@
+"""How every figure looks: colours, words, sizes, and the one place where a file is written.
+
+Figures are matplotlib objects on the Agg canvas; pyplot, its global state and the reader's own
+matplotlib settings are left alone.
+"""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import style
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from jaxadv.results import write_atomically
+
+Grid: TypeAlias = np.ndarray  # of Axes, [rows, columns]
+
+DPI = 150
+WIDTH = 9.0  # inches across a whole figure: about the width of a README at two pixels a point
+INK, GREY, PALE = "#262626", "#767676", "#dcdcdc"
+
+STYLE = {
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": PALE,
+    "grid.linewidth": 0.7,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "legend.frameon": False,
+    "legend.handlelength": 1.4,
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.w_pad": 0.06,
+}
+
+# Okabe & Ito, told apart by every kind of colour vision; the two of the main study are fixed
+NAMED = {"plain": "#E69F00", "decorrelated": "#0072B2"}
+OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+
+# Petroff, "Accessible color sequences for data visualization" (2021): ten that stay distinct
+CLASSES = (
+    *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
+    *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
+)
+
+MODELS = {"cnn": "CNN", "fc": "FC", "dna": "DNA"}
+BALLS = {"linf": r"$\ell_\infty$", "l2": r"$\ell_2$"}
+
+
+def defence_colours(defences: Sequence[str]) -> dict[str, str]:
+    """A colour for each defence, the same in every figure for those of the main study."""
+    others = [name for name in defences if name not in NAMED]
+    rest = {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}
+    return {name: NAMED.get(name) or rest[name] for name in defences}
+
+
+def ordered_colours(count: int) -> list[tuple[float, ...]]:
+    """Colours for an ordered quantity, the larger the darker."""
+    return [mpl.colormaps["viridis"](v) for v in np.linspace(0.82, 0.12, max(count, 1))][:count]
+
+
+def heading(model: str | None, attack: str | None, ball: str | None) -> str:
+    """The title of a panel, such as "CNN · FGSM · l∞"."""
+    words = [
+        model and MODELS.get(model, model),
+        attack and attack.upper().replace("_", "-"),
+        ball and BALLS.get(ball, ball),
+    ]
+    return " · ".join(word for word in words if word)
+
+
+def radius_label(ball: str | None) -> str:
+    """The label of an axis of attack radii."""
+    return f"{BALLS.get(ball or '', ball or '')} radius, image range [0, 1]".strip()
+
+
+def words(name: str) -> str:
+    """A key of a row as a reader would write it."""
+    return name.replace("r_squared", "R²").replace("_", " ")
+
+
+def seeds_label(counts: Sequence[int]) -> str:
+    """How many seeds stand behind what is drawn, such as "n = 8 seeds"."""
+    if not counts:
+        return "no values"
+    low, high = min(counts), max(counts)
+    number = f"{low}" if low == high else f"{low}–{high}"
+    return f"n = {number} seed{'' if high == 1 else 's'}"
+
+
+def finish(figure: Figure, path: str | Path) -> None:
+    """Write a PNG of at most 256 colours under a temporary name, then rename."""
+    raw, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(raw, format="png", dpi=DPI, facecolor="white")
+    image = Image.open(raw).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    image.save(small, format="PNG", optimize=True, dpi=(DPI, DPI))
+    write_atomically(Path(path), small.getvalue())
+
+
+@contextmanager
+def drawing(
+    path: str | Path, rows: int, columns: int, *, width: float = WIDTH, height: float
+) -> Iterator[tuple[Figure, Grid]]:
+    """A figure and its `[rows, columns]` axes in the house style, written to `path` on leaving.
+
+    width, height: inches of the whole. Nothing is written if drawing raises.
+    """
+    with style.context(STYLE, after_reset=True):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, figure.subplots(max(rows, 1), max(columns, 1), squeeze=False)
+        finish(figure, path)
+
+
+def limit(ax: Axes, low: float, high: float) -> None:
+    """Vertical limits, with room for a mark that lies on one."""
+    margin = 0.02 * (high - low)
+    ax.set_ylim(low - margin, high + margin)
+
+
+def blank(ax: Axes, note: str = "") -> None:
+    """An empty place in the grid, with a word on why if there is one."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, note, ha="center", va="center", color=GREY, transform=ax.transAxes)
+
+
+def grid_height(rows: int) -> float:
+    """Inches of a grid of panels with a legend above."""
+    return 2.5 * max(rows, 1) + 0.6
+
+
+def label_rows(grid: Grid, label: str, *, shared: bool = True) -> None:
+    """Name the vertical axis of each row once, and number it once where all panels share it."""
+    for line in grid:
+        drawn = [ax for ax in line if ax.axison]
+        for ax in drawn[:1]:
+            ax.set_ylabel(label)
+        for ax in drawn[1:] if shared else ():
+            ax.tick_params(axis="y", labelleft=False, length=0)
+
+
+def legend_above(
+    figure: Figure,
+    entries: Mapping[str, Artist],
+    counts: Mapping[str, Sequence[int]],
+    extra: Mapping[str, Artist] | None = None,
+) -> None:
+    """One legend for all panels, above them: each defence with its counts of seeds, then `extra`.
+
+    It says that intervals are drawn where any value stands for more than one seed.
+    """
+    handles = {f"{name} ({seeds_label(counts[name])})": mark for name, mark in entries.items()}
+    handles |= extra or {}
+    if handles:
+        several = any(count > 1 for each in counts.values() for count in each)
+        figure.legend(
+            list(handles.values()),
+            list(handles),
+            title="mean and 95 % interval over seeds" if several else None,
+            loc="outside upper left",
+            alignment="left",
+            ncols=min(len(handles), 4),
+            columnspacing=2.0,
+        )

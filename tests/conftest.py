@@ -1,0 +1,37 @@
+"""What every floor's tests share: real data, published weights, one seeded generator."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxadv.data import load_dataset
+from jaxadv.data.dataset import Dataset
+from tests.data.fixtures import REAL_DATA, REPOSITORY, real_data
+
+# read on import, as `REAL_DATA` is: some tests clear the environment
+REFERENCE = Path(os.environ.get("JAXADV_REFERENCE") or REPOSITORY / "../shared/reference").resolve()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def reference_dir() -> Path:
+    """The folder of published weights and of the numbers measured on them."""
+    if not (REFERENCE / "cnn_reference.json").is_file():
+        pytest.skip(
+            f"published weights not found in {REFERENCE}; set JAXADV_REFERENCE to their folder"
+        )
+    return REFERENCE
+
+
+@pytest.fixture(scope="session")
+def mnist_test() -> Dataset:
+    """MNIST's 10,000 test images, float32 in [0, 1], with their labels."""
+    real_data("mnist")
+    test = load_dataset("mnist", "files", REAL_DATA, progress=False).test
+    return Dataset(np.asarray(test.images, np.float32) / 255, np.asarray(test.labels))

@@ -1,0 +1,153 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxadv.models.layers import (
+    BATCH_FIRST,
+    BATCH_LAST,
+    Conv,
+    Dense,
+    batch_norm,
+    relu_max_pool,
+    uniform_fan_in,
+)
+
+LAYOUTS = {"batch_last": BATCH_LAST, "batch_first": BATCH_FIRST}
+layouts = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+
+
+def flattened(maps):
+    """`[B, H, W, C]` in PyTorch's order `[B, C·H·W]`."""
+    return jnp.transpose(maps, (0, 3, 1, 2)).reshape(len(maps), -1)
+
+
+def ours(layout, x, kernel, bias):
+    return layout.leave(layout.convolve(layout.enter(x), kernel, bias))
+
+
+def flax(x, kernel, bias):
+    module = nn.Conv(kernel.shape[-1], kernel.shape[:2], precision="highest")
+    return flattened(module.apply({"params": {"kernel": kernel, "bias": bias}}, x))
+
+
+def arguments(rng, height, width, kernel=3, batch=3, channels=2, out=4):
+    x = rng.normal(size=(batch, height, width, channels))
+    arrays = x, rng.normal(size=(kernel, kernel, channels, out)), rng.normal(size=out)
+    return tuple(np.float32(a) for a in arrays)
+
+
+def derivatives(function, args):
+    """Value, gradients of a curved scalar of it, and the gradient of its x-gradient's square."""
+
+    def scalar(x, kernel, bias):
+        return jnp.mean(jnp.sin(function(x, kernel, bias)) ** 2)
+
+    def penalty(x, kernel, bias):
+        return jnp.sum(jax.grad(scalar)(x, kernel, bias) ** 2)
+
+    every = lambda f: jax.grad(f, argnums=(0, 1, 2))  # noqa: E731
+    return jax.jit(lambda *a: (function(*a), every(scalar)(*a), every(penalty)(*a)))(*args)
+
+
+def assert_trees_close(actual, expected, tolerance=2e-5):
+    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, atol=tolerance * np.max(np.abs(b)))
+
+
+@layouts
+@pytest.mark.parametrize("size", [(28, 28), (8, 8), (7, 7), (5, 8)], ids=str)
+def test_convolution_and_its_two_derivatives_equal_flax(rng, layout, size):
+    args = arguments(rng, *size)
+    actual = derivatives(lambda *a: ours(layout, *a), args)
+    assert_trees_close(actual, derivatives(flax, args))
+
+
+@layouts
+@pytest.mark.parametrize("kernel", [1, 2, 5])
+def test_every_kernel_size_pads_as_flax(rng, layout, kernel):
+    args = arguments(rng, 7, 6, kernel)
+    assert_trees_close(ours(layout, *args), flax(*args))
+
+
+@layouts
+def test_members_under_vmap_are_each_member_alone(rng, layout):
+    x, kernel, bias = arguments(rng, 8, 8)
+    kernels, biases = np.stack([kernel, 2 * kernel]), np.stack([bias, -bias])
+
+    def members(x, kernels, biases):
+        return jax.vmap(lambda k, b: ours(layout, x, k, b))(kernels, biases)
+
+    def alone(x, kernels, biases):
+        return jnp.stack([flax(x, k, b) for k, b in zip(kernels, biases, strict=True)])
+
+    args = (x, kernels, biases)
+    assert_trees_close(derivatives(members, args), derivatives(alone, args))
+
+
+@layouts
+def test_leave_undoes_enter_in_pytorch_order(layout):
+    x = np.arange(2 * 2 * 3 * 4, dtype=np.float32).reshape(2, 2, 3, 4)
+    np.testing.assert_array_equal(
+        layout.leave(layout.enter(x)), x.transpose(0, 3, 1, 2).reshape(2, -1)
+    )
+
+
+@layouts
+def test_pooling_drops_an_odd_row_in_either_layout(rng, layout):
+    x = np.float32(rng.normal(size=(3, 7, 5, 2)))
+    pooled = nn.max_pool(nn.relu(x), (2, 2), (2, 2))
+    np.testing.assert_array_equal(layout.leave(relu_max_pool(layout.enter(x))), flattened(pooled))
+
+
+@pytest.mark.parametrize("size", [(6, 6), (7, 7), (2, 3), (28, 28)], ids=str)
+def test_relu_max_pool_equals_pytorch_with_ties(rng, size):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch: pip install torch")
+    x = np.float32(rng.integers(-2, 3, size=(4, *size, 3)))  # many ties, many windows all off
+    cotangent = np.float32(rng.normal(size=(4, size[0] // 2, size[1] // 2, 3)))
+    leaf = torch.tensor(x.transpose(0, 3, 1, 2), requires_grad=True)
+    pooled = torch.nn.functional.max_pool2d(torch.relu(leaf), 2)
+    pooled.backward(torch.tensor(cotangent.transpose(0, 3, 1, 2).copy()))
+    value, pullback = jax.vjp(jax.jit(relu_max_pool), x)
+    np.testing.assert_array_equal(value, pooled.detach().numpy().transpose(0, 2, 3, 1))
+    np.testing.assert_array_equal(pullback(cotangent)[0], leaf.grad.numpy().transpose(0, 2, 3, 1))
+
+
+def test_the_first_of_four_equals_takes_the_whole_gradient():
+    gradient = jax.grad(lambda x: relu_max_pool(x).sum())(jnp.ones((1, 2, 2, 1)))
+    np.testing.assert_array_equal(gradient[0, ..., 0], [[1, 0], [0, 0]])
+
+
+def test_second_derivative_through_the_pool(rng):
+    """Of the square of the maximum: 2 at the winner, where it is above zero."""
+    x = jnp.array([[1.0, 3.0], [2.0, -1.0]]).reshape(1, 2, 2, 1)
+    slope = jax.grad(lambda x: jnp.sum(relu_max_pool(x) ** 2))
+    curvature = jax.grad(lambda x: jnp.sum(slope(x)))(x)
+    np.testing.assert_allclose(curvature[0, ..., 0], [[0, 2], [0, 0]])
+
+
+@pytest.mark.parametrize("fan_in", [9, 784])
+def test_uniform_fan_in_bounds_and_spread(fan_in):
+    drawn = np.asarray(uniform_fan_in(fan_in)(jax.random.key(0), (20_000,)))
+    bound = fan_in**-0.5
+    assert 0.99 * bound < np.max(np.abs(drawn)) <= bound * (1 + 1e-6)
+    np.testing.assert_allclose(drawn.mean(), 0, atol=0.02 * bound)
+    np.testing.assert_allclose(drawn.std(), bound / 3**0.5, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("layer", "x", "fan_in"), [(Conv(64, 8), (1, 4, 4, 8), 72), (Dense(500), (1, 72), 72)]
+)
+def test_layers_draw_weights_and_biases_as_pytorch(layer, x, fan_in):
+    # batch last is what Conv sees on a CPU; only shapes of parameters matter here
+    params = jax.jit(layer.init)(jax.random.key(1), jnp.zeros(x[::-1] if len(x) == 4 else x))
+    for leaf in jax.tree.leaves(params):
+        assert 0.8 * fan_in**-0.5 < np.max(np.abs(leaf)) <= fan_in**-0.5 * (1 + 1e-6)
+
+
+def test_batch_norm_keeps_nine_tenths_of_its_running_mean(rng):
+    x = np.float32(rng.normal(2.0, 3.0, size=(50, 4)))
+    start = batch_norm(False).init(jax.random.key(0), x)
+    _, updated = batch_norm(True).apply(start, x, mutable=["batch_stats"])
+    np.testing.assert_allclose(updated["batch_stats"]["mean"], 0.1 * x.mean(0), rtol=1e-5)

@@ -1,0 +1,146 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxadv.errors import UserError
+from jaxadv.models import cnn, fc, load_torch_weights
+from tests.data.fixtures import assert_one_line
+
+
+def cnn_state(rng):
+    shapes = {"c1": (8, 1, 3, 3), "c2": (16, 8, 3, 3), "c3": (32, 16, 3, 3), "l": (10, 32)}
+    return made(rng, shapes)
+
+
+def fc_state(rng):
+    widths = [784, 500, 500, 200, 200, 100]
+    shapes = {f"l{i}.0": (widths[i], widths[i - 1]) for i in range(1, 6)}
+    state = made(rng, {**shapes, "l6": (10, 100)})
+    for i in range(1, 6):
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            state[f"l{i}.2.{name}"] = np.float32(rng.normal(size=widths[i]))
+        state[f"l{i}.2.num_batches_tracked"] = np.array(7)
+    return state
+
+
+def made(rng, shapes):
+    state = {f"{k}.weight": np.float32(rng.normal(size=s)) for k, s in shapes.items()}
+    return {**state, **{f"{k}.bias": np.float32(rng.normal(size=s[0])) for k, s in shapes.items()}}
+
+
+@pytest.fixture
+def saved(rng, tmp_path):
+    """A sound CNN checkpoint."""
+    np.savez_compressed(tmp_path / "cnn.npz", **cnn_state(rng))
+    return tmp_path / "cnn.npz"
+
+
+@pytest.mark.parametrize(("architecture", "model"), [("cnn", cnn()), ("fc", fc())])
+@pytest.mark.parametrize("suffix", [".npz", ".pt", ".pth"])
+def test_every_array_arrives_where_the_model_wants_it(rng, tmp_path, architecture, model, suffix):
+    state = {"cnn": cnn_state, "fc": fc_state}[architecture](rng)
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".npz":
+        np.savez(path, **state)
+    else:
+        torch = pytest.importorskip("torch", reason="writes a PyTorch checkpoint")
+        torch.save({k: torch.tensor(v) for k, v in state.items()}, path)
+    variables = load_torch_weights(path, architecture)
+    wanted = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, wanted)
+    total = sum(np.sum(v, dtype=float) for k, v in state.items() if "tracked" not in k)
+    kept = sum(np.sum(leaf, dtype=float) for leaf in jax.tree.leaves(variables))
+    np.testing.assert_allclose(kept, total, rtol=1e-6)
+
+
+def test_transpositions(rng, saved):
+    state, params = cnn_state(np.random.default_rng(0)), load_torch_weights(saved, "cnn")["params"]
+    kernel = params["conv2"]["kernel"]
+    np.testing.assert_array_equal(kernel[0, 2, 3, 5], state["c2.weight"][5, 3, 0, 2])
+    np.testing.assert_array_equal(params["linear"]["kernel"], state["l.weight"].T)
+    np.testing.assert_array_equal(params["conv3"]["bias"], state["c3.bias"])
+
+
+def refused(path, architecture, *parts):
+    with pytest.raises(UserError) as error:
+        load_torch_weights(path, architecture)
+    assert_one_line(error, *parts)
+
+
+def test_a_missing_file_or_a_folder_is_named(tmp_path):
+    refused(tmp_path / "none.npz", "cnn", "none.npz", "no such file")
+    refused(tmp_path, "cnn", tmp_path, "no such file")
+
+
+def test_another_kind_of_file_is_named(tmp_path):
+    (tmp_path / "weights.h5").write_bytes(b"x")
+    refused(tmp_path / "weights.h5", "cnn", "weights.h5", ".npz", "'.h5'")
+
+
+@pytest.mark.parametrize("architecture", ["resnet", ""])
+def test_an_unknown_architecture_names_the_choices(saved, architecture):
+    refused(saved, architecture, repr(architecture), "cnn", "fc")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 0.5, 0.99])
+def test_a_truncated_npz_is_named(saved, keep):
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
+    refused(saved, "cnn", saved, "copy the file again")
+
+
+@pytest.mark.parametrize("at", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_damaged_npz_is_named(saved, at):
+    data = bytearray(saved.read_bytes())
+    start = int(at * len(data))
+    data[start : start + 40] = bytes(40)
+    saved.write_bytes(data)
+    refused(saved, "cnn", saved, "copy the file again")
+
+
+def test_a_single_array_by_the_name_of_npz_is_refused(tmp_path):
+    with (tmp_path / "weights.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    refused(tmp_path / "weights.npz", "cnn", "weights.npz")
+
+
+def test_pickled_objects_are_not_read(tmp_path):
+    np.savez(tmp_path / "objects.npz", **{"c1.weight": np.array([{}], object)})
+    refused(tmp_path / "objects.npz", "cnn", "objects.npz", "not a readable .npz")
+
+
+@pytest.mark.parametrize("missing", ["c1.weight", "c3.bias", "l.weight"])
+def test_a_missing_array_is_named(rng, tmp_path, missing):
+    state = cnn_state(rng)
+    del state[missing]
+    np.savez(tmp_path / "part.npz", **state)
+    refused(tmp_path / "part.npz", "cnn", "part.npz", missing)
+
+
+def test_the_weights_of_another_network_are_refused(rng, tmp_path, saved):
+    refused(saved, "fc", saved, "'fc'", "l6.weight")
+
+
+def test_an_array_of_another_rank_is_refused(rng, tmp_path):
+    np.savez(tmp_path / "flat.npz", **{**cnn_state(rng), "c2.weight": np.zeros((16, 72))})
+    refused(tmp_path / "flat.npz", "cnn", "flat.npz")
+
+
+@pytest.mark.parametrize("content", ["nothing", "text", "list", "nested"])
+def test_a_checkpoint_that_is_no_state_dict_is_refused(tmp_path, content):
+    torch = pytest.importorskip("torch", reason="writes a PyTorch checkpoint")
+    path = tmp_path / "weights.pt"
+    if content in ("nothing", "text"):
+        path.write_bytes({"nothing": b"", "text": b"weights"}[content])
+    else:
+        torch.save({"list": [1, 2], "nested": {"model": {"l": torch.zeros(1)}}}[content], path)
+    refused(path, "cnn", path, "state dict")
+
+
+def test_without_torch_the_remedy_is_named(tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "weights.pt").write_bytes(b"x")
+    refused(tmp_path / "weights.pt", "cnn", "weights.pt", "pip install torch", ".npz")

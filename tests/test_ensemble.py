@@ -1,0 +1,116 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxadv.ensemble import callables, features, member, mixed, predict, stack, stacked
+from jaxadv.errors import UserError
+from jaxadv.models import cnn, fc
+
+KEY = jax.random.key(0)
+FC = fc(4, (7, 6, 5, 3, 2))
+
+
+@pytest.fixture
+def x(rng):
+    return np.float32(rng.uniform(size=(9, 8, 8, 1)))
+
+
+@pytest.fixture
+def trio(x):
+    ensemble = stacked(FC, 3)
+    return ensemble, jax.jit(ensemble.init)(KEY, x)
+
+
+def close(actual, expected):
+    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_stacked_is_each_member_alone(trio, x, train):
+    ensemble, variables = trio
+    outputs, updated = jax.jit(ensemble.apply, static_argnames="train")(variables, x, train=train)
+    assert outputs.logits.shape == (3, 9, 4)
+    assert [f.shape for f in outputs.features] == [(9, 3)] * 3
+    for i in range(3):
+        alone, alone_updated = FC.apply(member(variables, i), x, train=train)
+        close(outputs.logits[i], alone.logits)
+        close(outputs.features[i], alone.taps["features"])
+        close(member(updated, i), alone_updated)
+
+
+def test_members_begin_apart(trio):
+    _, variables = trio
+    kernel = variables["params"]["linear1"]["kernel"]
+    assert all(np.max(np.abs(kernel[i] - kernel[j])) > 0.01 for i, j in [(0, 1), (0, 2), (1, 2)])
+
+
+def test_stack_undoes_member(trio):
+    _, variables = trio
+    again = stack([member(variables, i) for i in range(3)])
+    assert jax.tree.structure(again) == jax.tree.structure(variables)
+    jax.tree.map(np.testing.assert_array_equal, again, variables)
+
+
+def test_spatial_features_are_flattened_per_image(x):
+    ensemble = stacked(cnn(), 2)
+    variables = jax.eval_shape(ensemble.init, KEY, x)
+    outputs, _ = jax.eval_shape(ensemble.apply, variables, x)
+    assert [f.shape for f in outputs.features] == [(9, 64)] * 2
+
+
+def test_mixed_joins_groups_in_order(trio, x):
+    group, variables = trio
+    other = stacked(fc(4, (4, 4, 4, 4, 4)), 1)
+    joined = mixed([group, other])
+    both = (variables, jax.jit(other.init)(KEY, x))
+    outputs, updated = joined.apply(both, x, train=True)
+    assert joined.size == 4
+    parts = [e.apply(v, x, train=True) for e, v in zip((group, other), both, strict=True)]
+    close(outputs.logits, jnp.concatenate([o.logits for o, _ in parts]))
+    close(outputs.features, [f for o, _ in parts for f in o.features])
+    close(updated, tuple(u for _, u in parts))
+    shapes = jax.tree.map(jnp.shape, jax.eval_shape(joined.init, KEY, x))
+    assert shapes == jax.tree.map(jnp.shape, both)
+
+
+def test_callables_are_their_own_logits_and_features(x):
+    ensemble = callables([lambda x: x[:, 0, :3, 0], lambda x: 2 * x[:, 1, :3, 0]])
+    outputs, variables = ensemble.apply(ensemble.init(KEY, x), x, train=True, key=KEY)
+    assert (ensemble.size, variables) == (2, ())
+    np.testing.assert_array_equal(outputs.logits, [x[:, 0, :3, 0], 2 * x[:, 1, :3, 0]])
+    np.testing.assert_array_equal(outputs.features[1], 2 * x[:, 1, :3, 0])
+
+
+def test_callables_join_a_mixed_ensemble(trio, x):
+    group, variables = trio
+    joined = mixed([group, callables([lambda x: x[:, 0, :4, 0]])])
+    outputs, _ = joined.apply((variables, ()), x)
+    close(outputs.logits[3], x[:, 0, :4, 0])
+    close(outputs.logits[:3], predict(group, variables)(x))
+
+
+@pytest.mark.parametrize("indices", [(0,), (2, 0), (3, 1)])
+def test_picked_members_are_those_members(trio, x, indices):
+    group, variables = trio
+    other = callables([lambda x: x[:, 0, :4, 0]])
+    for ensemble, v in ((group, variables), (mixed([group, other]), (variables, ()))):
+        if max(indices) < ensemble.size:
+            chosen, picked = ensemble.pick(v, indices)
+            assert chosen.size == len(indices)
+            close(predict(chosen, picked)(x), predict(ensemble, v)(x)[np.array(indices)])
+
+
+def test_predict_and_features_run_in_eval_mode(trio, x):
+    ensemble, variables = trio
+    outputs, _ = ensemble.apply(variables, x, train=False)
+    close(predict(ensemble, variables)(x), outputs.logits)
+    close(features(ensemble, variables)(x), outputs.features)
+    close(predict(ensemble, variables)(x[:1]), outputs.logits[:, :1])  # no batch statistics
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_no_members_is_an_error(size):
+    with pytest.raises(UserError, match=f"an ensemble of {size} members"):
+        stacked(FC, size)

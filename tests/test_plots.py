@@ -1,0 +1,253 @@
+"""Figures: the numbers behind them by hand, and that each is drawn whatever the rows lack."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import stats
+
+from jaxadv import plots
+from jaxadv.plots import distance, features, reduce, style
+from jaxadv.results import Row
+
+EPS = (0.05, 0.1)
+
+
+def row(metric: str, value: float | None, seed: int, **keys) -> Row:
+    return {"metric": metric, "value": value, "n": 100, "seed": seed, "model": "cnn", **keys}
+
+
+def under_attack(metric: str, value: float | None, seed: int, **keys) -> Row:
+    attack = {"defence": "plain", "attack": "fgsm", "ball": "linf", "eps": 0.1, "source": "1"}
+    return row(metric, value, seed, **{**attack, **keys})
+
+
+def study(seeds: int = 3, metric: str = "transfer_rate") -> list[Row]:
+    """Two models, defences, attacks, balls and radii, both directions; value by seed and radius."""
+    return [
+        under_attack(
+            metric, 0.2 * (seed + 1) + eps * radius, seed, model=model, defence=defence,
+            attack=attack, ball=ball, eps=eps * radius, source=source,
+        )
+        for seed in range(seeds)
+        for model in ("cnn", "fc")
+        for defence in ("plain", "decorrelated", "a new one")
+        for attack in ("fgsm", "mi_fgsm")
+        for ball, radius in (("linf", 1), ("l2", 2))
+        for eps in EPS
+        for source in "12"
+    ]  # fmt: skip
+
+
+def with_distance() -> list[Row]:
+    rows = []
+    for seed in range(2):
+        for target in (1000, 2000, 3000):
+            at = {"distance": target + 10.0 * seed}
+            rows.append(row("r_squared", 0.9, seed, **at))
+            for eps in EPS:
+                rows.append(under_attack("transfer_rate", 0.5, seed, eps=eps, **at))
+                rows.append(under_attack("r_squared", 0.8, seed, eps=eps, **at))
+    return rows
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures drawn by a test, before they become files."""
+    figures, finish = [], style.finish
+    monkeypatch.setattr(style, "finish", lambda f, path: (figures.append(f), finish(f, path)))
+    return figures
+
+
+def assert_png(path: Path) -> None:
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert 400 <= image.width <= 1400
+        assert 200 <= image.height <= 1500
+    assert 1_000 < path.stat().st_size < 200_000
+    assert [p.name for p in path.parent.iterdir()] == [path.name]  # nothing temporary stays
+
+
+def test_directions_are_averaged_within_a_seed_before_the_interval() -> None:
+    rows = [
+        under_attack("transfer_rate", value, seed, source=source)
+        for seed, values in enumerate([(0.2, 0.4), (0.5, 0.5), (0.6, 0.8)])
+        for source, value in zip("12", values, strict=True)
+    ]
+    (point,) = reduce.against_eps(rows)
+    assert point.eps == 0.1
+    assert point.value.mean == pytest.approx(0.5)  # of 0.3, 0.5 and 0.7
+    assert point.value.half == pytest.approx(stats.t.ppf(0.975, 2) * 0.2 / np.sqrt(3))
+    assert point.value.n == 3
+
+
+def test_a_seed_without_a_value_is_left_out_and_none_at_all_is_none() -> None:
+    rows = [
+        under_attack("transfer_rate", None, 0),
+        under_attack("transfer_rate", 0.4, 1),
+        under_attack("transfer_rate", None, 0, eps=0.05),
+    ]
+    nothing, one = reduce.against_eps(rows)
+    assert nothing == (0.05, None)
+    assert (one.value.mean, one.value.half, one.value.n) == (0.4, None, 1)
+
+
+def test_distances_give_one_point_a_pair() -> None:
+    rows = [
+        under_attack("transfer_rate", value, seed, source=source, distance=at)
+        for seed, at, source, value in [
+            (0, 2000.0, "1", 0.2),
+            (0, 2000.0, "2", 0.4),
+            (0, 1000.0, "1", 0.6),
+            (1, 1010.0, "1", None),
+            (1, 1010.0, "2", 0.8),
+            (1, 1990.0, "1", None),
+        ]
+    ]
+    cloud = reduce.against_distance([*rows, under_attack("transfer_rate", 0.9, 0)])
+    assert cloud.distance == [1000.0, 1010.0, 2000.0]
+    np.testing.assert_allclose(cloud.value, [0.6, 0.8, 0.3])
+
+
+def test_a_line_needs_three_points_of_two_distances() -> None:
+    assert distance.fitted(reduce.Cloud([1, 2], [0.1, 0.2])) is None
+    assert distance.fitted(reduce.Cloud([1, 1, 1], [0.1, 0.2, 0.3])) is None
+    assert distance.fitted(reduce.Cloud([1, 2, 3], [0.1, 0.2, 0.3])).slope == pytest.approx(0.1)
+
+
+def test_distinct_keeps_the_order_of_appearance() -> None:
+    rows = [{"a": 2}, {"a": 1, "b": 3}, {"a": 2}, {"c": 0}]
+    assert reduce.distinct(rows, "a") == [2, 1]
+    assert reduce.distinct(rows, "a", "b") == [(2, None), (1, 3)]
+
+
+def test_bars_and_error_bars_stand_at_the_means_and_intervals(tmp_path, drawn) -> None:
+    plots.transfer_bars(study(), tmp_path / "bars.png")
+    assert_png(tmp_path / "bars.png")
+    (figure,) = drawn
+    assert len(figure.axes) == 2 * 4  # models × (attack, ball)
+    half = stats.t.ppf(0.975, 2) * 0.2 / np.sqrt(3)
+    for ax, radius in zip(figure.axes, [1, 2] * 4, strict=True):
+        heights = [bar.get_height() for bar in ax.patches]
+        np.testing.assert_allclose(heights, [0.4 + e * radius for e in EPS] * 3)
+        whiskers = [line.get_segments()[0] for line in ax.collections]
+        np.testing.assert_allclose([w[1, 1] - w[0, 1] for w in whiskers], 2 * half)
+        assert ax.get_ylim() == (0, 1)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[0] == "plain (n = 3 seeds)"
+    assert len({bar.get_facecolor() for bar in figure.axes[0].patches}) == 3
+
+
+def test_rates_of_nothing_are_written_not_drawn_as_zero(tmp_path, drawn) -> None:
+    rows = [under_attack("transfer_rate", v, 0, eps=e) for v, e in ((None, 0.05), (0.3, 0.1))]
+    rows += [under_attack("transfer_rate", 1.0, 0, source="all")]  # transfers by definition
+    plots.transfer_bars(rows, tmp_path / "bars.png")
+    (ax,) = drawn[0].axes
+    assert [bar.get_height() for bar in ax.patches] == [0.3]
+    assert [text.get_text() for text in ax.texts] == ["0/0"]
+
+
+def test_a_single_seed_is_drawn_without_an_interval(tmp_path, drawn) -> None:
+    plots.transfer_bars(study(seeds=1), tmp_path / "bars.png")
+    plots.metric_lines(study(seeds=1, metric="m"), "m", tmp_path / "lines.png")
+    bars, lines = drawn
+    assert all(not ax.collections for ax in bars.axes)
+    bands = [band.get_paths() for ax in lines.axes for band in ax.collections]
+    assert not any(path.vertices.size for paths in bands for path in paths)
+    assert all(figure.legends[0].get_title().get_text() == "" for figure in drawn)
+
+
+def test_lines_tell_joint_sources_from_single_ones(tmp_path, drawn) -> None:
+    rows = [
+        under_attack("success_rate", value, seed, eps=eps, source=source)
+        for seed in range(2)
+        for eps in EPS
+        for source, value in (("1", 0.5), ("2", 0.7), ("all", 0.4))
+    ]
+    rows.append(row("success_rate", 0.1, 0))  # on natural images: has no radius, is not drawn
+    plots.metric_lines(rows, "success_rate", tmp_path / "lines.png", label="fooled")
+    assert_png(tmp_path / "lines.png")
+    (ax,) = drawn[0].axes
+    single, joint = ax.lines
+    np.testing.assert_allclose(single.get_ydata(), 0.6)
+    np.testing.assert_allclose(joint.get_ydata(), 0.4)
+    np.testing.assert_allclose(joint.get_xdata(), EPS)
+    assert (single.get_linestyle(), joint.get_linestyle()) == ("-", "--")
+    assert ax.get_ylabel() == "fooled"
+
+
+def test_distance_panels_show_slopes_and_natural_inputs(tmp_path, drawn) -> None:
+    rows = with_distance()
+    rows = [r | {"value": r["distance"] / 1e4} if "attack" in r else r for r in rows]
+    plots.distance_panels(rows, tmp_path / "distance.png")
+    assert_png(tmp_path / "distance.png")
+    left, right = drawn[0].axes
+    texts = [text.get_text() for text in left.get_legend().get_texts()]
+    assert texts[0] == "ε = 0.05: +0.100 ± 0.000"  # 1e-4 a unit, 0.1 a thousand
+    natural = right.lines[0]
+    np.testing.assert_allclose(natural.get_ydata(), 0.9)
+    assert natural.get_color() == style.GREY
+    assert len(right.lines) == 1 + len(EPS)
+
+
+def test_features_are_coloured_by_class_and_stay_a_small_file(tmp_path, drawn, rng) -> None:
+    x, y = rng.normal(size=(2, 10_000)).astype(np.float32)
+    y[0] = np.nan
+    labels = rng.integers(0, 10, 10_000)
+    panels = {
+        "plain": (x, y, 0.991, labels),
+        "no classes": (x, y, None, None),
+        "too many": (x, y, float("nan"), labels * 7),
+    }
+    plots.feature_scatter(panels, tmp_path / "features.png")
+    assert_png(tmp_path / "features.png")
+    plain, unlabelled, _ = drawn[0].axes
+    assert plain.get_title(loc="left") == "plain\nR² = 0.991"
+    assert unlabelled.get_title(loc="left") == "no classes\nR² undefined"
+    np.testing.assert_allclose(plain.collections[0].get_offsets(), np.stack([x, y], 1)[1:])
+    colours = [np.unique(ax.collections[0].get_facecolor(), axis=0) for ax in drawn[0].axes]
+    assert [len(found) for found in colours] == [10, 1, 1]
+    assert [t.get_text() for t in drawn[0].legends[0].get_texts()] == list("0123456789")
+
+
+@pytest.mark.parametrize("drop", ["defence", "attack", "everything", "values", "keys"])
+def test_missing_groups_do_not_crash(tmp_path, drop) -> None:
+    rows = [*study(2), *with_distance()]
+    if drop == "everything":
+        rows = []
+    elif drop == "values":
+        rows = [r | {"value": None} for r in rows]
+    elif drop == "keys":
+        rows = [{k: v for k, v in r.items() if k not in ("model", "defence")} for r in rows]
+    elif drop == "attack":  # one model lacks the first panel
+        rows = [r for r in rows if (r["model"], r.get("attack")) != ("cnn", "fgsm")]
+    else:
+        rows = [r for r in rows if r.get("defence") == "plain" or r["model"] == "cnn"]
+    plots.transfer_bars(rows, tmp_path / "bars.png")
+    plots.metric_lines(rows, "transfer_rate", tmp_path / "lines.png", limits=None)
+    plots.distance_panels(rows, tmp_path / "distance.png")
+    plots.feature_scatter({}, tmp_path / "features.png")
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_the_readers_own_matplotlib_settings_are_left_alone(tmp_path) -> None:
+    with mpl.rc_context({"axes.grid": True, "font.size": 33}):
+        before = dict(mpl.rcParams)
+        plots.transfer_bars(study(1), tmp_path / "first.png")
+        assert dict(mpl.rcParams) == before
+    plots.transfer_bars(study(1), tmp_path / "second.png")
+    assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
+
+
+def test_colours_and_words() -> None:
+    colours = style.defence_colours(["new", "decorrelated", "plain", "newer"])
+    assert colours["plain"] == style.NAMED["plain"]
+    assert len(set(colours.values())) == 4
+    assert style.heading("cnn", "mi_fgsm", "linf") == r"CNN · MI-FGSM · $\ell_\infty$"
+    assert style.heading("mine", None, None) == "mine"
+    assert style.words("r_squared_held_out") == "R² held out"
+    labels = [style.seeds_label(counts) for counts in ([8], [5, 8], [1], [])]
+    assert labels == ["n = 8 seeds", "n = 5–8 seeds", "n = 1 seed", "no values"]
+    assert len(features.classes_of(None)) == 0

@@ -1,0 +1,98 @@
+"""The authors' published weights, attacked here, against what their own attacks measured."""
+
+import json
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxadv import models
+from jaxadv.attacks import example_keys, fgsm, pgd, untargeted
+from jaxadv.models import load_torch_weights
+
+EPS = np.float32([0.05, 0.1, 0.15, 0.2])
+FC_CLEAN, FC_TRANSFER = [0.980, 0.984], [0.487, 0.729, 0.871, 0.938]
+
+
+@cache
+def network(architecture):
+    """Logits of one architecture as a compiled function of its variables."""
+    model = getattr(models, architecture)()
+    return jax.jit(lambda variables, x: model.apply(variables, x)[0].logits)
+
+
+@cache
+def fgsm_of(architecture):
+    """`[4, N, …]`: one gradient serves every eps."""
+
+    @jax.jit
+    def craft(variables, x, y):
+        direction = untargeted(lambda x: network(architecture)(variables, x), y)
+        return jax.vmap(lambda eps: fgsm(eps)(direction, x))(EPS)
+
+    return craft
+
+
+@jax.jit
+def pgd_of_cnn(variables, x, y, eps, keys):
+    direction = untargeted(lambda x: network("cnn")(variables, x), y)
+    return pgd(eps, 3 / 255)(direction, x, keys)
+
+
+def pair(folder, architecture, defence):
+    files = [folder / f"{architecture}_{defence}_{i}.npz" for i in (1, 2)]
+    return [load_torch_weights(file, architecture) for file in files]
+
+
+def wrong(architecture, members, x, y):
+    """`[M, N]` bool."""
+    return np.stack([jnp.argmax(network(architecture)(v, x), -1) != y for v in members])
+
+
+def rates(architecture, members, adversarial, y, source):
+    """Success, and transfer: P(target wrong | source wrong)."""
+    errs = wrong(architecture, members, adversarial, y)
+    return np.mean(errs[source]), np.mean(errs[1 - source][errs[source]])
+
+
+@pytest.mark.parametrize("defence", ["plain", "decorrelated"])
+@pytest.mark.parametrize(
+    ("attack", "images", "tolerance"), [("fgsm_linf", 10_000, 0.002), ("pgd_linf", 2_000, 0.03)]
+)
+def test_cnn_pairs(reference_dir, mnist_test, defence, attack, images, tolerance):
+    reference = json.loads((reference_dir / "cnn_reference.json").read_text())["pairs"][defence]
+    members = pair(reference_dir, "cnn", defence)
+    x, y = (jnp.asarray(a[:images]) for a in mnist_test)
+    if attack == "fgsm_linf":
+        clean = 1 - wrong("cnn", members, x, y).mean(1)
+        np.testing.assert_allclose(clean, reference["clean_accuracy"], atol=0.0001)
+
+    rows = [row for row in reference["rows"] if row["attack"] == attack]
+    assert len(rows) == 8
+    expected = {(r["direction"], r["eps"]): (r["success"], r["transfer_rate"]) for r in rows}
+    keys = example_keys(jax.random.key(0), jnp.arange(images))
+    for source, direction in enumerate(("1->2", "2->1")):
+        if attack == "fgsm_linf":
+            crafted = fgsm_of("cnn")(members[source], x, y)
+        else:
+            crafted = (pgd_of_cnn(members[source], x, y, eps, keys) for eps in EPS)
+        for eps, adversarial in zip((0.05, 0.1, 0.15, 0.2), crafted, strict=True):
+            actual = rates("cnn", members, adversarial, y, source)
+            print(attack, defence, direction, eps, np.subtract(actual, expected[direction, eps]))
+            np.testing.assert_allclose(actual, expected[direction, eps], atol=tolerance)
+
+
+def test_plain_fc_pair(reference_dir, mnist_test):
+    members = pair(reference_dir, "fc", "plain")
+    x, y = map(jnp.asarray, mnist_test)
+    clean = 1 - wrong("fc", members, x, y).mean(1)
+    np.testing.assert_allclose(clean, FC_CLEAN, atol=0.0006)  # given to three digits
+    crafted = [fgsm_of("fc")(v, x, y) for v in members]
+    transfer = [
+        [rates("fc", members, x_adv, y, source)[1] for x_adv in crafted[source]]
+        for source in (0, 1)
+    ]
+    print(clean, np.mean(transfer, axis=0))
+    np.testing.assert_allclose(np.mean(transfer, axis=0), FC_TRANSFER, atol=0.002)
