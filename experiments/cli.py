@@ -104,12 +104,14 @@ def parse(
 
 
 def _preset(words: Sequence[str]) -> str | None:
+    """The last --preset on the command line."""
+    named = None
     for position, word in enumerate(words):
         if word.startswith("--preset="):
-            return word.partition("=")[2]
-        if word == "--preset" and position + 1 < len(words):
-            return words[position + 1]
-    return None
+            named = word.partition("=")[2]
+        elif word == "--preset" and position + 1 < len(words):
+            named = words[position + 1]
+    return named
 
 
 def load(settings: Common) -> Splits:

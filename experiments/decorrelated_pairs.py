@@ -82,9 +82,10 @@ PRESETS = {
         data="digits",
         models=("fc",),
         seeds=8,
-        epochs=40,
+        epochs=30,
         batch_size=359,
-        pgd_examples=0,
+        pgd_steps=20,
+        pgd_examples=180,
     ),
 }
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments import features
 from experiments import rows as to_rows
 from jaxadv.attacks import Attack
 from jaxadv.data import Dataset, Splits
+from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble
 from jaxadv.evaluation import Predictions, craft, each_and_all, evaluate
 from jaxadv.parallel import over_runs
@@ -51,10 +53,10 @@ def predictions(
     """Every run's predictions under one trial, leading axis runs, on the host.
 
     with_features: also score the features of the adversarial images, where half of these are at
-        least four times as many as the features; with fewer, R² says little.
+        least twice as many as the features; with fewer, R² says little.
     """
     width = features.feature_width(ensemble, state.variables, test)
-    enough = len(test.labels) // 2 >= 4 * width
+    enough = len(test.labels) // 2 >= 2 * width
     measure = features.feature_scores if with_features and enough else None
 
     def one(run: tuple[Variables, Array], test: Dataset) -> Predictions:
@@ -126,13 +128,14 @@ def natural_rows(
 
 def stored(predicted: Predictions) -> dict[str, np.ndarray]:
     """Predictions as arrays to keep: probabilities in half precision, predicted classes exact."""
+    clean, adversarial = np.asarray(predicted.clean), np.asarray(predicted.adversarial)
     return {
-        "labels": predicted.labels[0].astype(np.uint8),
-        "clean": predicted.clean.astype(np.float16),
-        "clean_class": predicted.clean.argmax(-1).astype(np.uint8),
-        "adversarial": predicted.adversarial.astype(np.float16),
-        "adversarial_class": predicted.adversarial.argmax(-1).astype(np.uint8),
-        "norms": predicted.norms,
+        "labels": np.asarray(predicted.labels[0], np.uint8),
+        "clean": clean.astype(np.float16),
+        "clean_class": clean.argmax(-1).astype(np.uint8),
+        "adversarial": adversarial.astype(np.float16),
+        "adversarial_class": adversarial.argmax(-1).astype(np.uint8),
+        "norms": np.asarray(predicted.norms),
     }
 
 
@@ -145,10 +148,10 @@ def adversarial_images(
     combine: str = "loss",
 ) -> dict[str, np.ndarray]:
     """The first run's adversarial images `[A, count, H, W, C]` of every trial and source."""
-    test = Dataset(test.images[:count], test.labels[:count])
+    test = Dataset(jnp.asarray(test.images[:count]), jnp.asarray(test.labels[:count]))
     variables = jax.tree.map(lambda leaf: leaf[0], state.variables)
     key = jax.random.fold_in(jax.random.key(state.seed[0]), ATTACK_STREAM)
-    saved = {"natural": np.asarray(test.images)}
+    saved = {"natural": np.asarray(to_float(test.images))}
     for trial in trials:
         saved[f"{trial.name}_{trial.ball}/eps"] = trial.radii
         for source, members in each_and_all(ensemble.size).items():

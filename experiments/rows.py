@@ -9,6 +9,7 @@ from jaxadv import metrics
 from jaxadv.evaluation import ALL, Predictions
 from jaxadv.metrics import Rate
 from jaxadv.results import Row
+from jaxadv.types import Array
 
 Keys = Mapping[str, Any]
 
@@ -52,14 +53,14 @@ def attack_rows(
                 continue
             plain = metrics.transfer_rate(fooled, wrong[target])
             yield row("transfer_rate", plain, **at, target=name)
-            source_clean_wrong = clean_wrong[list(members)].any(0)
+            source_clean_wrong = np.any(clean_wrong[list(members)], axis=0)
             strict = metrics.transfer_rate_clean_correct(
                 fooled, wrong[target], source_clean_wrong, clean_wrong[target]
             )
             yield row("transfer_rate_clean_correct", strict, **at, target=name)
 
 
-def feature_rows(measured: Mapping[str, np.ndarray], n: int, keys: Keys) -> Iterator[Row]:
+def feature_rows(measured: Mapping[str, Array], n: int, keys: Keys) -> Iterator[Row]:
     """R² in both directions: scalars named `r_squared 1>2`, as `feature_scores` makes them."""
     for name, value in measured.items():
         metric, _, direction = name.partition(" ")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as RichTable
 
@@ -45,7 +46,7 @@ def collapsed(rows: Iterable[Row], model: str, defence: str) -> dict[int, int]:
 def networks(rows: Sequence[Row]) -> Table:
     """Clean accuracy, collapsed seeds, R² in both directions and live feature columns."""
     header = ["model", "pairs", "seeds", "collapsed", "clean accuracy", "R² 1→2", "R² 2→1"]
-    header += ["held out 1→2", "held out 2→1", "PCA R²", "live columns 1, 2"]
+    header += ["held out 1→2", "held out 2→1", "PCA R²", "live columns"]
     lines = []
     for model in distinct(rows, "model"):
         for defence in distinct(select(rows, model=model), "defence"):
@@ -69,7 +70,7 @@ def networks(rows: Sequence[Row]) -> Table:
 def attack_settings(rows: Sequence[Row]) -> list[tuple[str, str, str, float]]:
     """Every (model, attack, ball, eps) in order of appearance."""
     keys = ("model", "attack", "ball", "eps")
-    return list(dict.fromkeys(tuple(r[k] for k in keys) for r in rows if "attack" in r))  # type: ignore
+    return list(dict.fromkeys(tuple(r[k] for k in keys) for r in rows if "attack" in r))
 
 
 def _compared(rows: Sequence[Row], defences: Sequence[str], **where: Any) -> list[str]:
@@ -138,15 +139,14 @@ def slopes(rows: Sequence[Row]) -> Table:
 
 
 def show(table: Table) -> None:
-    """Print to standard output."""
-    printed = RichTable(title=table.title, title_justify="left")
+    """Print to standard output, every line whole however narrow the terminal."""
+    printed = RichTable(title=table.title, title_justify="left", box=SIMPLE)
     for number, name in enumerate(table.header):
-        numeric = any(line[number][:1] in "0123456789−–-" for line in table.lines)
-        printed.add_column(name, justify="right" if numeric else "left", no_wrap=False)
+        numeric = any(line[number][:1] in "0123456789+-–" for line in table.lines)
+        printed.add_column(name, justify="right" if numeric else "left", no_wrap=True)
     for line in table.lines:
         printed.add_row(*line)
-    console = Console()
-    Console(width=max(console.width, 120)).print(printed)
+    Console(width=max(Console().width, 200)).print(printed)
 
 
 def markdown(table: Table) -> str:

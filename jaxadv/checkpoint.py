@@ -41,7 +41,10 @@ def latest(directory: str | Path, like: PyTree) -> PyTree | None:
     if not epochs:
         return None
     path = directory / f"epoch-{epochs[-1]}"
-    abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    abstract = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), like
+    )
     try:
         return ocp.load(path, abstract)
     except Exception as error:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from jaxadv.types import Array
+
 
 class Rate(NamedTuple):
     """A share and the number of examples it is a share of; None of 0."""
@@ -17,44 +19,47 @@ class Rate(NamedTuple):
     n: int
 
 
-def rate(event: np.ndarray, given: np.ndarray | None = None) -> Rate:
+def rate(event: Array, given: Array | None = None) -> Rate:
     """P(event | given) over boolean arrays `[N]`."""
-    given = np.ones_like(event) if given is None else given
+    event = np.asarray(event, bool)
+    given = np.ones_like(event) if given is None else np.asarray(given, bool)
     count = int(given.sum())
     return Rate(float(event[given].mean()) if count else None, count)
 
 
-def wrong(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def wrong(probabilities: Array, labels: Array) -> Array:
     """Whether the most probable class is not the label: `[..., N, C]` gives `[..., N]`."""
-    return np.asarray(probabilities.argmax(-1) != labels)
+    guesses = np.asarray(probabilities).argmax(axis=-1)
+    return np.atleast_1d(guesses != np.asarray(labels))
 
 
-def fooled(wrong_members: np.ndarray, members: Sequence[int]) -> np.ndarray:
+def fooled(wrong_members: Array, members: Sequence[int]) -> Array:
     """Whether every member of a source errs: `[M, N]` gives `[N]`."""
-    return wrong_members[list(members)].all(0)
+    return np.asarray(wrong_members)[list(members)].all(0)
 
 
-def transfer_rate(source_wrong: np.ndarray, target_wrong: np.ndarray) -> Rate:
+def transfer_rate(source_wrong: Array, target_wrong: Array) -> Rate:
     """P(target wrong on x' | source wrong on x'), Wiedeman & Wang's definition."""
     return rate(target_wrong, source_wrong)
 
 
 def transfer_rate_clean_correct(
-    source_wrong: np.ndarray,
-    target_wrong: np.ndarray,
-    source_clean_wrong: np.ndarray,
-    target_clean_wrong: np.ndarray,
+    source_wrong: Array,
+    target_wrong: Array,
+    source_clean_wrong: Array,
+    target_clean_wrong: Array,
 ) -> Rate:
     """As `transfer_rate`, of examples that both had right before: errors made by the attack alone.
 
     Wiedeman & Wang's rate also counts images that either network gets wrong unperturbed.
     """
-    return rate(target_wrong, source_wrong & ~source_clean_wrong & ~target_clean_wrong)
+    unfooled_before = ~np.asarray(source_clean_wrong) & ~np.asarray(target_clean_wrong)
+    return rate(target_wrong, np.asarray(source_wrong) & unfooled_before)
 
 
-def ensemble_wrong(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def ensemble_wrong(probabilities: Array, labels: Array) -> Array:
     """Whether the mean of the members' probabilities errs: `[M, N, C]` gives `[N]`."""
-    return wrong(probabilities.mean(0), labels)
+    return wrong(np.mean(probabilities, axis=0), labels)
 
 
 class Interval(NamedTuple):

@@ -5,13 +5,14 @@ phases taken in turn on every batch: one for decorrelation, two for alternating 
 phase does not train stays as it is; its loss applies that part in eval mode.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jax.typing import ArrayLike
 
 from jaxadv.data.batches import epoch_indices, take
 from jaxadv.data.dataset import Dataset
@@ -84,7 +85,7 @@ def init(
     phases: Sequence[Phase],
     dataset: Dataset,
     seeds: Sequence[int],
-    settings: dict[str, Sequence[float]] | None = None,
+    settings: Mapping[str, ArrayLike] | None = None,
 ) -> State:
     """The state of every run before training, leading axis `len(seeds)`.
 
@@ -102,7 +103,9 @@ def init(
         return State(variables, optimizers, jnp.zeros((), jnp.int32), seed, settings)
 
     values = {name: jnp.asarray(v, jnp.float32) for name, v in (settings or {}).items()}
-    return jax.jit(jax.vmap(one))(jnp.asarray(seeds, jnp.uint32), values)
+    # Random bits unroll into much code that runs once: unoptimised, it compiles ten times faster.
+    quick = {"xla_backend_optimization_level": 0}
+    return jax.jit(jax.vmap(one), compiler_options=quick)(jnp.asarray(seeds, jnp.uint32), values)
 
 
 def _update(

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,6 +13,16 @@ from tests.data.fixtures import REAL_DATA, REPOSITORY, real_data
 
 # read on import, as `REAL_DATA` is: some tests clear the environment
 REFERENCE = Path(os.environ.get("JAXADV_REFERENCE") or REPOSITORY / "../shared/reference").resolve()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder of compiled programs for the session, subprocesses included: most of a test's
+    time is compiling, and many tests compile the same program."""
+    folder = tmp_path_factory.mktemp("cache")
+    jax.config.update("jax_compilation_cache_dir", str(folder / "jaxadv" / "xla"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    return folder
 
 
 @pytest.fixture

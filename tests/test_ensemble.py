@@ -11,20 +11,20 @@ KEY = jax.random.key(0)
 FC = fc(4, (7, 6, 5, 3, 2))
 
 
-@pytest.fixture
-def x(rng):
-    return np.float32(rng.uniform(size=(9, 8, 8, 1)))
+@pytest.fixture(scope="module")
+def x():
+    return np.float32(np.random.default_rng(0).uniform(size=(9, 8, 8, 1)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trio(x):
     ensemble = stacked(FC, 3)
     return ensemble, jax.jit(ensemble.init)(KEY, x)
 
 
-def close(actual, expected):
+def close(actual, expected, atol=1e-6):
     for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=atol)
 
 
 @pytest.mark.parametrize("train", [False, True])
@@ -35,9 +35,11 @@ def test_stacked_is_each_member_alone(trio, x, train):
     assert [f.shape for f in outputs.features] == [(9, 3)] * 3
     for i in range(3):
         alone, alone_updated = FC.apply(member(variables, i), x, train=train)
-        close(outputs.logits[i], alone.logits)
-        close(outputs.features[i], alone.taps["features"])
-        close(member(updated, i), alone_updated)
+        # nine images: a nearly dead unit's batch variance is tiny, and enlarges rounding errors
+        atol = 1e-3 if train else 1e-6
+        close(outputs.logits[i], alone.logits, atol)
+        close(outputs.features[i], alone.taps["features"], atol)
+        close(member(updated, i), alone_updated, atol)
 
 
 def test_members_begin_apart(trio):

@@ -80,7 +80,6 @@ def test_cnn_pairs(reference_dir, mnist_test, defence, attack, images, tolerance
             crafted = (pgd_of_cnn(members[source], x, y, eps, keys) for eps in EPS)
         for eps, adversarial in zip((0.05, 0.1, 0.15, 0.2), crafted, strict=True):
             actual = rates("cnn", members, adversarial, y, source)
-            print(attack, defence, direction, eps, np.subtract(actual, expected[direction, eps]))
             np.testing.assert_allclose(actual, expected[direction, eps], atol=tolerance)
 
 
@@ -94,5 +93,4 @@ def test_plain_fc_pair(reference_dir, mnist_test):
         [rates("fc", members, x_adv, y, source)[1] for x_adv in crafted[source]]
         for source in (0, 1)
     ]
-    print(clean, np.mean(transfer, axis=0))
     np.testing.assert_allclose(np.mean(transfer, axis=0), FC_TRANSFER, atol=0.002)

@@ -1,5 +1,6 @@
 """One attack: projected steepest ascent. FGSM, FGM, IGS, PGD and MI-FGSM are settings of it."""
 
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -56,6 +57,8 @@ class Attack:
     @in_float32
     def __call__(self, direction: Direction, x: Array, keys: Key | None = None) -> Array:
         """Perturb `x [B, …]`; see the class."""
+        check_eps(self.eps)
+        check_eps(self.step_size, "step_size")
         x = jnp.asarray(x)
 
         def step(_: Array | int, carry: tuple[Array, Any]) -> tuple[Array, Any]:
@@ -72,7 +75,9 @@ class Attack:
 
     def inside(self, moved: Array, x: Array) -> Array:
         """`moved [B, …]` brought back into the ball about `x` and into the bounds."""
-        perturbation = jax.vmap(self.ball.project, in_axes=(0, None))(moved - x, self.eps)
+        slack = self.ball.slack(math.prod(x.shape[1:])) * max(map(abs, self.bounds))
+        radius = jnp.maximum(self.eps - slack, 0)
+        perturbation = jax.vmap(self.ball.project, in_axes=(0, None))(moved - x, radius)
         return jnp.clip(x + perturbation, *self.bounds)
 
     def _start(self, x: Array, keys: Key | None) -> Array:
@@ -94,13 +99,11 @@ def check_eps(eps: Array | float, name: str = "eps") -> None:
 
 def fgsm(eps: Array | float, **settings: Any) -> Attack:
     """Fast gradient sign method (Goodfellow et al. 2015): one signed step of `eps`."""
-    check_eps(eps)
     return Attack(eps, eps, **settings)
 
 
 def fgm(eps: Array | float, **settings: Any) -> Attack:
     """Fast gradient method: one unit-l2 step of `eps`, each example by its own norm."""
-    check_eps(eps)
     return Attack(eps, eps, ball=l2, **settings)
 
 
@@ -112,8 +115,6 @@ def pgd(
     **settings: Any,
 ) -> Attack:
     """Projected gradient descent (Madry et al. 2018), begun uniformly in the ball."""
-    check_eps(eps)
-    check_eps(step_size, "step_size")
     return Attack(eps, step_size, steps, ball, **{"random_start": True, **settings})
 
 
@@ -136,5 +137,4 @@ def mi_fgsm(
     eps: Array | float, steps: int = 10, decay: float = 1.0, ball: Ball = linf, **settings: Any
 ) -> Attack:
     """Momentum iterative FGSM (Dong et al. 2018): steps of eps / steps along decayed momentum."""
-    check_eps(eps)
     return Attack(eps, jnp.asarray(eps) / steps, steps, ball, _momentum(decay), **settings)

@@ -12,9 +12,6 @@ import jax.numpy as jnp
 from jaxadv.errors import UserError
 from jaxadv.types import Array, Key
 
-# float32 rounds the norm of a projected point up now and then; this keeps it inside the ball.
-_INSIDE = 1 - 1e-6
-
 
 class Ball(NamedTuple):
     """A norm ball about the origin of image space, as three functions of one example.
@@ -23,6 +20,8 @@ class Ball(NamedTuple):
     steepest: `(ascent) -> step` of unit norm that gains most to first order; 0 for a zero gradient.
     sample: `(key, shape, eps) -> perturbation`, uniform in the ball.
     norm: `(perturbation) -> []`.
+    slack: `(dimension) -> radius` by which rounding each coordinate near 1 to float32, all the
+        same way at worst, can carry a point out of the ball.
     """
 
     name: str
@@ -30,6 +29,7 @@ class Ball(NamedTuple):
     steepest: Callable[[Array], Array]
     sample: Callable[[Key, tuple[int, ...], Array | float], Array]
     norm: Callable[[Array], Array]
+    slack: Callable[[int], float]
 
 
 def _l2_norm(x: Array) -> Array:
@@ -46,7 +46,7 @@ def unit_l2(x: Array) -> Array:
 
 
 def _l2_project(x: Array, eps: Array | float) -> Array:
-    norm, radius = _l2_norm(x), eps * _INSIDE
+    norm, radius = _l2_norm(x), eps * (1 - 1e-6)  # the norm itself is rounded
     return jnp.where(norm > radius, x * (radius / jnp.where(norm > 0, norm, 1)), x)
 
 
@@ -69,9 +69,17 @@ linf = Ball(
     steepest=jnp.sign,
     sample=_linf_sample,
     norm=lambda x: jnp.max(jnp.abs(x)),
+    slack=lambda dimension: 0.0,
 )
 
-l2 = Ball(name="l2", project=_l2_project, steepest=unit_l2, sample=_l2_sample, norm=_l2_norm)
+l2 = Ball(
+    name="l2",
+    project=_l2_project,
+    steepest=unit_l2,
+    sample=_l2_sample,
+    norm=_l2_norm,
+    slack=lambda dimension: dimension**0.5 * 2.0**-25,
+)
 
 BALLS = {ball.name: ball for ball in (linf, l2)}
 

@@ -5,6 +5,7 @@ from typing import Literal
 import jax.numpy as jnp
 import optax
 
+from jaxadv.errors import UserError
 from jaxadv.types import Array
 
 Joined = Literal["sum", "root_sum_square"]
@@ -27,4 +28,10 @@ def join(losses: Array, how: Joined = "sum") -> Array:
     "sum" is CE1 + CE2 (Patterns 2022, eq. 5); "root_sum_square" is sqrt(CE1² + CE2²), what the
     published code trains with: it leans on the member that is behind.
     """
-    return jnp.sum(losses) if how == "sum" else jnp.linalg.norm(losses)
+    if how == "sum":
+        return jnp.sum(losses)
+    if how == "root_sum_square":
+        squares = jnp.sum(losses**2)
+        positive = squares > 0  # at 0 the root has no derivative; 0 is as good as any
+        return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), 0)
+    raise UserError(f"joined {how!r}: choose sum or root_sum_square")

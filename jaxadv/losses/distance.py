@@ -3,11 +3,15 @@
 import jax
 import jax.numpy as jnp
 
+from jaxadv.errors import UserError
 from jaxadv.types import Array, PyTree
 
 
 def squared_distance(params: PyTree) -> Array:
     """‖θ1 − θ2‖² `[]` of two stacked members' parameters (leading axis 2), summed over all."""
+    members = {len(leaf) for leaf in jax.tree.leaves(params)}
+    if members != {2}:
+        raise UserError(f"parametric distance of {members} members: give parameters of a pair")
     squares = [jnp.sum((leaf[0] - leaf[1]) ** 2) for leaf in jax.tree.leaves(params)]
     return jnp.sum(jnp.stack(squares))
 

@@ -55,6 +55,11 @@ def cnn(num_classes: int = 10) -> Model:
     return chunked(from_linen(CNNModule(num_classes), "features"))
 
 
-def fc(num_classes: int = 10, widths: tuple[int, ...] = (500, 500, 200, 200, 100)) -> Model:
+def fc(
+    num_classes: int = 10,
+    widths: tuple[int, ...] = (500, 500, 200, 200, 100),
+    feature_block: int = 4,
+) -> Model:
     """The paper's fully connected network; see `FCModule`."""
-    return from_linen(FCModule(widths, num_classes=num_classes), "features", train_argument="train")
+    module = FCModule(widths, feature_block, num_classes)
+    return from_linen(module, "features", train_argument="train")

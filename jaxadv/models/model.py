@@ -119,13 +119,15 @@ def chunked(model: Model, size: int = CACHE_SIZED) -> Model:
         if jax.default_backend() != "cpu" or count < 2:
             return model.apply(variables, x, train=train, key=key)
 
-        def outputs(chunk: Array) -> Outputs:
-            return model.apply(variables, chunk, train=train, key=key)[0]
+        def outputs(chunk: Array, number: Array | int) -> Outputs:
+            chunk_key = None if key is None else jax.random.fold_in(key, number)
+            return model.apply(variables, chunk, train=train, key=chunk_key)[0]
 
-        whole = lax.map(outputs, x[: count * size].reshape(count, size, *x.shape[1:]))
+        chunks = x[: count * size].reshape(count, size, *x.shape[1:])
+        whole = lax.map(lambda item: outputs(*item), (chunks, jnp.arange(count)))
         whole = jax.tree.map(lambda leaf: leaf.reshape(count * size, *leaf.shape[2:]), whole)
         if len(x) % size:
-            rest = outputs(x[count * size :])
+            rest = outputs(x[count * size :], count)
             whole = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), whole, rest)
         return whole, variables
 

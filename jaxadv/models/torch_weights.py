@@ -5,6 +5,7 @@ through an installed torch with `weights_only=True`.
 """
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def read_state_dict(path: str | Path) -> StateDict:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path}: not a readable .npz ({error}); copy the file again") from None
     if path.suffix in (".pt", ".pth"):
         return _read_torch(path)
@@ -53,7 +54,7 @@ def _read_torch(path: Path) -> StateDict:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.numpy() for name, tensor in state.items()}
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path}: not a state dict of tensors ({reason}); save one") from None
 
 
@@ -116,4 +117,9 @@ def load_torch_weights(path: str | Path, architecture: str) -> Variables:
         raise UserError(
             f"{path}: no array {missing} in the state dict, so it is not the published "
             f"{architecture!r}; it has {', '.join(list(state)[:4])}, …"
+        ) from None
+    except ValueError as error:
+        raise UserError(
+            f"{path}: an array has the wrong number of axes for {architecture!r} ({error}); "
+            "give the published state dict"
         ) from None

@@ -1,0 +1,109 @@
+"""Attack once, score every way: against attacks and predictions made one by one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxadv import attacks, models
+from jaxadv.data import Dataset, load_dataset
+from jaxadv.ensemble import callables, member, mixed, predict, stacked
+from jaxadv.evaluation import craft, each_and_all, evaluate, in_chunks
+from jaxadv.parallel import over_runs
+
+ENSEMBLE = stacked(models.cnn())
+EPS = jnp.array([0.0, 0.1])
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    test = load_dataset("digits").test
+    return Dataset(jnp.asarray(test.images[:60]), jnp.asarray(test.labels[:60]))
+
+
+@pytest.fixture(scope="module")
+def variables(data):
+    return ENSEMBLE.init(jax.random.key(0), data.images[:1] / 255.0)
+
+
+def pgd(eps):
+    return attacks.pgd(eps, 0.03, 5)
+
+
+def test_predictions_equal_attacks_made_one_by_one(data, variables):
+    key = jax.random.key(7)
+    found = evaluate(ENSEMBLE, variables, pgd, EPS, data, key, chunk=25)
+    assert found.adversarial.shape == (2, 3, 2, 60, 10)
+    x = data.images / 255.0
+    keys = attacks.example_keys(key, jnp.arange(60))
+    one = models.cnn()
+    for m in (0, 1):
+
+        def logits(x, m=m):
+            return one.apply(member(variables, m), x)[0].logits
+
+        x_adv = pgd(0.1)(attacks.untargeted(logits, data.labels), x, keys)
+        expected = jax.nn.softmax(predict(ENSEMBLE, variables)(x_adv))
+        np.testing.assert_allclose(found.adversarial[1, m], expected, atol=1e-4)
+        np.testing.assert_allclose(found.norms[1, m], np.abs(x_adv - x).max((1, 2, 3)), atol=1e-6)
+
+
+def test_eps_zero_predicts_what_the_clean_images_do(data, variables):
+    found = evaluate(ENSEMBLE, variables, pgd, EPS, data, jax.random.key(0))
+    for source in range(3):
+        np.testing.assert_array_equal(found.adversarial[0, source], found.clean)
+    np.testing.assert_array_equal(found.norms[0], 0)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 59, 1000])
+def test_crafting_does_not_depend_on_the_chunk(data, variables, chunk):
+    whole = craft(ENSEMBLE, variables, (0, 1), pgd(0.1), data, jax.random.key(1), chunk=60)
+    parts = craft(ENSEMBLE, variables, (0, 1), pgd(0.1), data, jax.random.key(1), chunk=chunk)
+    np.testing.assert_allclose(parts, whole, atol=1e-6)
+
+
+def test_in_chunks_keeps_order_and_length():
+    assert in_chunks(lambda a, b: a * 10 + b, 4, jnp.arange(10), jnp.ones(10)).tolist() == [
+        10 * i + 1 for i in range(10)
+    ]
+
+
+def test_measure_sees_the_adversarial_features(data, variables):
+    def first_feature(features):
+        return {"mean": jnp.mean(features[0])}
+
+    found = evaluate(
+        ENSEMBLE, variables, attacks.fgsm, EPS, data, jax.random.key(0), measure=first_feature
+    )
+    assert found.extras["mean"].shape == (2, 3)
+    assert float(found.extras["mean"][0, 0]) != float(found.extras["mean"][1, 0])
+
+
+def test_runs_mapped_together_equal_runs_alone(data, variables):
+    other = ENSEMBLE.init(jax.random.key(5), data.images[:1] / 255.0)
+    both = jax.tree.map(lambda a, b: jnp.stack([a, b]), variables, other)
+
+    def one(v, data):
+        return evaluate(ENSEMBLE, v, attacks.fgsm, EPS, data, jax.random.key(0))
+
+    together = jax.jit(over_runs(one))(both, data)
+    alone = one(other, data)
+    np.testing.assert_allclose(together.adversarial[1], alone.adversarial, atol=1e-5)
+
+
+def test_sources_are_each_member_and_all():
+    assert each_and_all(2) == {"1": (0,), "2": (1,), "all": (0, 1)}
+    assert each_and_all(1) == {"1": (0,)}
+
+
+def test_mixed_and_callable_ensembles_are_evaluated_alike(data, variables):
+    """Two groups of one member, and two plain functions, against the stacked pair."""
+    one = stacked(models.cnn(), 1)
+    parts = tuple(jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], variables) for i in (0, 1))
+    functions = [
+        lambda x, i=i: models.cnn().apply(member(variables, i), x)[0].logits for i in (0, 1)
+    ]
+    expected = evaluate(ENSEMBLE, variables, attacks.fgsm, EPS, data, jax.random.key(0))
+    for ensemble, v in ((mixed([one, one]), parts), (callables(functions), ())):
+        found = evaluate(ensemble, v, attacks.fgsm, EPS, data, jax.random.key(0))
+        np.testing.assert_allclose(found.adversarial, expected.adversarial, atol=1e-4)

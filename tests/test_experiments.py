@@ -1,0 +1,262 @@
+"""The experiment scripts end to end on the embedded digits, killed and resumed, and misused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import cli, decorrelated_pairs, merge, parametric_distance, plot
+from jaxadv import results
+
+STUDIES = {"decorrelated_pairs": decorrelated_pairs, "parametric_distance": parametric_distance}
+SMALL = {
+    "decorrelated_pairs": "--models cnn --seeds 2 --epochs 4 --eps 0.0 0.1 --pgd-steps 2 "
+    "--pgd-examples 40",
+    "parametric_distance": "--seeds 2 --epochs 2 --eps 0.1 --distances 50 100",
+}
+
+
+def run(study: str, *words: str) -> None:
+    module = STUDIES[study]
+    cli.run(lambda: module.study(cli.parse(study, module.PRESETS, words)))
+
+
+def small(study: str, out: Path, *words: str) -> list[str]:
+    return ["--preset", "smoke", *SMALL[study].split(), "--out", str(out), *words]
+
+
+def refused(capsys: pytest.CaptureFixture, call) -> str:
+    """The one line that bad input gets; the status must be 2."""
+    with pytest.raises(SystemExit) as stopped:
+        call()
+    assert stopped.value.code == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1, captured.err
+    assert "Traceback" not in captured.err
+    return lines[0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(compilation_cache):
+    """The scripts' own compile cache, inside the session's."""
+    previous = os.environ.get("JAXADV_CACHE")
+    os.environ["JAXADV_CACHE"] = str(compilation_cache)
+    yield
+    if previous is None:
+        del os.environ["JAXADV_CACHE"]
+    else:
+        os.environ["JAXADV_CACHE"] = previous
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory, cache) -> Path:
+    out = tmp_path_factory.mktemp("pairs") / "run"
+    run("decorrelated_pairs", *small("decorrelated_pairs", out, "--save-adversarial", "5"))
+    return out
+
+
+def test_decorrelated_pairs_writes_every_row(pairs):
+    found = results.read(pairs)
+    assert found["config"]["seeds"] == [0, 1]
+    assert found["config"]["data_title"].startswith("digits")
+    rows = found["rows"]
+    for defence in ("plain", "decorrelated"):
+        for metric in ("clean_accuracy", "live_columns", "r_squared", "r_squared_held_out"):
+            chosen = results.select(rows, metric=metric, defence=defence, attack=None)
+            assert {row["seed"] for row in chosen} == {0, 1}, metric
+        for attack, ball, eps in (("fgsm", "linf", 0.1), ("pgd", "l2", 0.8), ("fgm", "l2", 0.8)):
+            at = {"defence": defence, "attack": attack, "ball": ball, "eps": eps}
+            assert len(results.select(rows, metric="transfer_rate", **at)) == 4
+            assert len(results.select(rows, metric="success_rate", source="all", **at)) == 2
+    assert all(
+        row["value"] is not None or row["n"] == 0 for row in rows if "transfer" in row["metric"]
+    )
+
+
+def test_eps_zero_attacks_change_nothing(pairs):
+    rows = results.read(pairs)["rows"]
+    for row in results.select(rows, metric="error_rate", attack="fgsm", eps=0.0, target="1"):
+        where = {"defence": row["defence"], "seed": row["seed"], "target": "1"}
+        (clean,) = results.select(rows, metric="clean_accuracy", **where)
+        assert row["value"] == pytest.approx(1 - clean["value"])
+
+
+def test_rates_follow_from_the_kept_predictions(pairs):
+    rows = results.read(pairs)["rows"]
+    with np.load(pairs / "predictions.npz") as kept:
+        classes, labels = kept["cnn/fgsm_linf/adversarial_class"], kept["cnn/fgsm_linf/labels"]
+    wrong = classes[0, 1, 0] != labels  # first run, eps 0.1, crafted on member 1: [M, N]
+    where = {"attack": "fgsm", "ball": "linf", "eps": 0.1, "source": "1", "seed": 0}
+    (row,) = results.select(rows, metric="transfer_rate", defence="plain", **where)
+    assert row["n"] == wrong[0].sum()
+    assert row["value"] == pytest.approx(wrong[1][wrong[0]].mean())
+
+
+def test_saved_adversarial_images_keep_the_ball(pairs):
+    with np.load(pairs / "adversarial.npz") as kept:
+        natural = kept["cnn/natural"].astype(np.float64)
+        for name in ("fgsm_linf", "fgm_l2", "pgd_linf", "pgd_l2"):
+            for source in ("1", "2", "all"):
+                for images, eps in zip(
+                    kept[f"cnn/{name}/{source}"], kept[f"cnn/{name}/eps"], strict=True
+                ):
+                    difference = images.astype(np.float64) - natural
+                    flat = difference.reshape(5, -1)
+                    norm = abs(flat).max(1) if "linf" in name else np.linalg.norm(flat, axis=1)
+                    assert images.dtype == np.float32
+                    assert (norm <= eps + 1e-7).all()
+                    assert images.min() >= 0
+                    assert images.max() <= 1
+
+
+def test_figures_are_redrawn_from_results_alone(pairs, capsys, monkeypatch):
+    for path in (pairs / "figures").glob("*.png"):
+        path.unlink()
+    monkeypatch.setattr(sys, "argv", ["plot", str(pairs)])
+    plot.main()
+    drawn = capsys.readouterr().out.split()
+    assert {Path(name).name for name in drawn} == {
+        "features-cnn.png",
+        "success.png",
+        "transfer.png",
+    }
+    assert all(Path(name).stat().st_size > 5000 for name in drawn)
+
+
+def test_other_settings_do_not_enter_the_folder(pairs, capsys):
+    before = (pairs / "results.json").read_bytes()
+    words = small("decorrelated_pairs", pairs, "--resume", "--epochs", "5")
+    line = refused(capsys, lambda: run("decorrelated_pairs", *words))
+    assert "epochs 4, now 5" in line
+    words = small("decorrelated_pairs", pairs)
+    assert "--resume" in refused(capsys, lambda: run("decorrelated_pairs", *words))
+    assert (pairs / "results.json").read_bytes() == before
+
+
+def test_from_reuses_the_trained_networks(pairs, tmp_path):
+    words = small("decorrelated_pairs", tmp_path / "again", "--from", str(pairs))
+    run("decorrelated_pairs", *words)
+    assert results.read(tmp_path / "again")["rows"] == results.read(pairs)["rows"]
+    assert not (tmp_path / "again" / "checkpoints").exists()
+
+
+def test_from_a_run_that_is_not_finished(pairs, tmp_path, capsys):
+    words = small("decorrelated_pairs", tmp_path / "x", "--from", str(pairs), "--epochs", "9")
+    line = refused(capsys, lambda: run("decorrelated_pairs", *words))
+    assert "4 of 9 epochs" in line
+
+
+def test_merge_joins_runs(pairs, tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    run("decorrelated_pairs", *small("decorrelated_pairs", other, "--first-seed", "2"))
+    monkeypatch.setattr(
+        sys, "argv", ["merge", str(pairs), str(other), "--out", str(tmp_path / "m")]
+    )
+    merge.main()
+    joined = results.read(tmp_path / "m")
+    assert joined["config"]["seeds"] == [0, 1, 2, 3]
+    assert len(joined["rows"]) == 2 * len(results.read(pairs)["rows"])
+    assert (tmp_path / "m" / "figures" / "transfer.png").is_file()
+
+
+def test_parametric_distance_end_to_end(tmp_path):
+    run("parametric_distance", *small("parametric_distance", tmp_path / "run"))
+    found = results.read(tmp_path / "run")
+    chosen = results.select(found["rows"], metric="transfer_rate", eps=0.1, target="2")
+    assert sorted({row["target_distance"] for row in chosen}) == [50.0, 100.0]
+    assert all(row["distance"] > 0 for row in chosen)
+    assert results.select(found["rows"], metric="r_squared", attack="fgsm", source="1")
+    assert (tmp_path / "run" / "figures" / "distance.png").stat().st_size > 5000
+
+
+def command(out: Path, *words: str) -> list[str]:
+    settings = small("decorrelated_pairs", out, "--seeds", "1", "--epochs", "8", *words)
+    return [sys.executable, "-m", "experiments.decorrelated_pairs", *settings]
+
+
+def test_killed_and_resumed_equals_uninterrupted_to_the_bit(tmp_path):
+    """A real process, killed in the middle of training by the signal nothing can catch."""
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    subprocess.run(command(straight), check=True, capture_output=True)
+    process = subprocess.Popen(command(broken), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch 3/8" in line:
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    process.stderr.close()
+    assert process.returncode == -signal.SIGKILL
+    assert not (broken / "results.json").exists()
+    resumed = subprocess.run(
+        command(broken, "--resume"), check=True, capture_output=True, text=True
+    )
+    assert "epoch 1/8" not in resumed.stderr
+    assert "epoch 8/8" in resumed.stderr
+    assert results.read(broken)["rows"] == results.read(straight)["rows"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--data", "imagenet"], "imagenet"),
+        (["--eps", "-0.1"], "-0.1"),
+        (["--strengths", "-1"], "-1"),
+        (["--seeds", "0"], "--seeds 0"),
+        (["--preset", "enormous"], "enormous"),
+        (["--batch-size", "64"], "64 samples for 64 features"),
+        (["--batch-size", "5000"], "batch size 5000 for 1437 examples"),
+        (["--data", "mnist", "--data-dir", "nowhere"], "nowhere"),
+        (["--from", "nowhere"], "nowhere"),
+        (["--pgd-steps", "0"], "--pgd-steps 0"),
+        (["--train-examples", "999999"], "999999"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(tmp_path, capsys, words, expected):
+    settings = small("decorrelated_pairs", tmp_path / "run", *words)
+    assert expected in refused(capsys, lambda: run("decorrelated_pairs", *settings))
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_a_truncated_data_file_is_one_line_and_status_2(tmp_path, capsys):
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        (folder / name).write_bytes(b"\x00\x00\x08\x03\x00\x00")
+        (folder / name.replace("train", "t10k")).write_bytes(b"\x00\x00\x08\x03\x00\x00")
+    words = ["--data", "mnist", "--data-dir", str(tmp_path)]
+    settings = small("decorrelated_pairs", tmp_path / "run", *words)
+    assert "idx" in refused(capsys, lambda: run("decorrelated_pairs", *settings))
+
+
+@pytest.mark.parametrize("words", [["--models", "vgg"], ["--epocs", "3"], ["--epochs", "many"]])
+def test_an_unknown_model_option_or_number_exits_with_status_2(tmp_path, capsys, words):
+    with pytest.raises(SystemExit) as stopped:
+        run("decorrelated_pairs", *small("decorrelated_pairs", tmp_path / "run", *words))
+    assert stopped.value.code == 2
+    assert words[-1] in capsys.readouterr().err or words[0] in capsys.readouterr().err
+
+
+def test_plot_of_a_folder_without_results(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["plot", str(tmp_path)])
+    assert "results.json" in refused(capsys, plot.main)
+
+
+def test_help_lists_every_setting_with_its_unit(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run("decorrelated_pairs", "--help")
+    assert stopped.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for word in ("--preset", "--data-dir", "--seeds", "--resume", "--from", "image range [0, 1]"):
+        assert word in text
+
+
+def test_results_are_plain_json(pairs):
+    content = json.loads((pairs / "results.json").read_text())
+    assert set(content) == {"experiment", "config", "environment", "rows"}

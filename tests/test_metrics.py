@@ -1,0 +1,68 @@
+"""Rates, intervals and lines against values worked out by hand."""
+
+import numpy as np
+import pytest
+
+from jaxadv import metrics
+
+# Six examples: is the source wrong, is the target wrong, on x' and on x.
+SOURCE = np.array([1, 1, 1, 0, 0, 1], bool)
+TARGET = np.array([1, 0, 1, 1, 0, 1], bool)
+SOURCE_CLEAN = np.array([0, 0, 0, 0, 0, 1], bool)
+TARGET_CLEAN = np.array([1, 0, 0, 0, 0, 0], bool)
+
+
+def test_transfer_rate_is_conditioned_on_the_source_alone():
+    assert metrics.transfer_rate(SOURCE, TARGET) == (0.75, 4)
+
+
+def test_clean_correct_transfer_leaves_out_what_was_wrong_before():
+    counted = metrics.transfer_rate_clean_correct(SOURCE, TARGET, SOURCE_CLEAN, TARGET_CLEAN)
+    assert counted == (0.5, 2)
+
+
+def test_a_rate_of_nothing_is_none():
+    assert metrics.rate(TARGET, np.zeros(6, bool)) == (None, 0)
+
+
+def test_wrong_and_the_mean_probability_ensemble():
+    probabilities = np.array([[[0.9, 0.1], [0.4, 0.6]], [[0.2, 0.8], [0.7, 0.3]]])  # [M, N, C]
+    labels = np.array([0, 0])
+    np.testing.assert_array_equal(
+        metrics.wrong(probabilities, labels), [[False, True], [True, False]]
+    )
+    # means: [0.55, 0.45] and [0.55, 0.45]: each member errs once, the ensemble never
+    np.testing.assert_array_equal(metrics.ensemble_wrong(probabilities, labels), [False, False])
+    assert metrics.fooled(metrics.wrong(probabilities, labels), (0, 1)).tolist() == [False, False]
+    assert metrics.fooled(metrics.wrong(probabilities, labels), (0,)).tolist() == [False, True]
+
+
+def test_interval_against_the_t_table():
+    found = metrics.interval([1.0, 2.0, 3.0, 10.0])
+    assert found is not None
+    assert found.mean == 4.0
+    assert found.median == 2.5
+    # s = sqrt(50 / 3), t(0.975, 3) = 3.18245
+    assert found.half == pytest.approx(3.18245 * np.sqrt(50 / 3) / 2, rel=1e-5)
+    assert not found.excludes_zero
+
+
+def test_interval_of_one_of_none_and_with_nothing_measured():
+    assert metrics.interval([2.0]) == (2.0, None, 2.0, 1)
+    assert metrics.interval([]) is None
+    assert metrics.interval([1.0, None, float("nan"), 3.0]).n == 2  # type: ignore
+
+
+def test_paired_difference_uses_only_common_seeds():
+    found = metrics.paired_difference({0: 1.0, 1: 2.0, 2: 9.0}, {0: 0.5, 1: 1.0, 3: 7.0})
+    assert found is not None
+    assert (found.mean, found.n) == (0.75, 2)
+
+
+def test_regression_line_by_hand():
+    line = metrics.regression_line([0, 1, 2, 3], [1, 3, 5, 7.0])
+    assert (line.slope, line.intercept) == pytest.approx((2.0, 1.0))
+    assert line.half == pytest.approx(0.0, abs=1e-12)
+    noisy = metrics.regression_line([0, 1, 2], [0, 1, 0])
+    # slope 0, residuals 1/3, −2/3, 1/3: se = sqrt(2/3 / 1 / 2), t(0.975, 1) = 12.7062
+    assert noisy.half == pytest.approx(12.7062 * np.sqrt(1 / 3), rel=1e-4)

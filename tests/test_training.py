@@ -1,0 +1,177 @@
+"""`fit`: what a seed decides, that runs do not touch each other, and that resuming is exact."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxadv import models, training
+from jaxadv.data import Dataset, load_dataset
+from jaxadv.data.batches import epoch_indices
+from jaxadv.defences import decorrelation, parametric_distance, ramp
+from jaxadv.ensemble import stacked
+from jaxadv.errors import UserError
+from jaxadv.losses import squared_distance
+
+ENSEMBLE = stacked(models.fc(widths=(32, 24, 16), feature_block=2))
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    train = load_dataset("digits").train
+    return Dataset(train.images[:400], train.labels[:400])
+
+
+def phase(**settings):
+    return decorrelation(ENSEMBLE, optax.adam(5e-3), **settings)
+
+
+def trained(digits, seeds, strengths, epochs=2, state=None, phases=None):
+    phases = phases or [phase()]
+    if state is None:
+        state = training.init(ENSEMBLE.init, phases, digits, seeds, {"strength": strengths})
+    *_, last = training.fit(phases, state, digits, epochs=epochs, batch_size=100)
+    return last
+
+
+def leaves_equal(a, b) -> bool:
+    same = jax.tree.map(lambda x, y: bool(jnp.array_equal(x, y)), a, b)
+    return all(jax.tree.leaves(same))
+
+
+def run_of(state, number):
+    return jax.tree.map(lambda leaf: leaf[number], state)
+
+
+def test_epoch_indices_cover_every_example_once_but_the_remainder():
+    indices = np.asarray(epoch_indices(jax.random.key(0), 103, 10))
+    assert indices.shape == (10, 10)
+    assert len(np.unique(indices)) == 100
+
+
+def test_a_run_does_not_depend_on_the_runs_beside_it(digits):
+    together, _ = trained(digits, [0, 1, 0], [0.0, 0.05, 0.05])
+    alone, _ = trained(digits, [1], [0.05])
+    np.testing.assert_array_equal(run_of(together, 1).seed, run_of(alone, 0).seed)
+    for a, b in zip(
+        jax.tree.leaves(run_of(together, 1).variables),
+        jax.tree.leaves(run_of(alone, 0).variables),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_runs_of_one_seed_begin_at_the_same_weights(digits):
+    state = training.init(ENSEMBLE.init, [phase()], digits, [3, 3, 4], {"strength": [0, 1, 0]})
+    assert leaves_equal(run_of(state, 0).variables, run_of(state, 1).variables)
+    assert not leaves_equal(run_of(state, 0).variables, run_of(state, 2).variables)
+
+
+def test_stopping_and_going_on_equals_one_training_to_the_bit(digits):
+    straight, _ = trained(digits, [0, 1], [0.05, 0.0], epochs=4)
+    half, _ = trained(digits, [0, 1], [0.05, 0.0], epochs=2)
+    resumed, _ = trained(digits, None, None, epochs=4, state=half)
+    assert leaves_equal(straight, resumed)
+
+
+def test_training_learns_and_decorrelation_lowers_r_squared(digits):
+    from jaxadv.ensemble import features
+    from jaxadv.losses import r_squared
+
+    state, metrics = trained(digits, [0, 0], [0.0, 0.2], epochs=25)
+    assert np.all(np.asarray(metrics["accuracy"]) > 0.95)
+    scores = []
+    for number in (0, 1):
+        z1, z2 = features(ENSEMBLE, run_of(state, number).variables)(digits.images / 255.0)
+        scores.append(float(r_squared(z1, z2)))
+    assert scores[1] < scores[0] - 0.2
+
+
+def test_a_nan_of_the_correlation_loss_cannot_reach_the_plain_run(digits):
+    """With λ = 0 the term is never computed: not 0 · NaN."""
+    bad = phase(ridge=float("nan"))
+    state, _ = trained(digits, [0, 0], [0.0, 0.05], phases=[bad])
+    plain, poisoned = (jax.tree.leaves(run_of(state, n).variables) for n in (0, 1))
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in plain)
+    assert not all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in poisoned)
+
+
+def test_one_step_equals_the_update_written_out(digits):
+    """A phase's step against optax applied by hand to the same batch; no Adam, whose first step
+    divides a gradient by itself and so doubles its rounding."""
+    phases = [decorrelation(ENSEMBLE, optax.sgd(0.1))]
+    state = training.init(ENSEMBLE.init, phases, digits, [5], {"strength": [0.0]})
+    before = run_of(state, 0)
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(before.seed), 1), 0)
+    indices = epoch_indices(jax.random.split(key)[0], 400, 400)[0]
+    x, y = jnp.asarray(digits.images)[indices] / 255.0, jnp.asarray(digits.labels)[indices]
+
+    def loss(params):
+        variables = {**before.variables, "params": params}
+        logits = ENSEMBLE.apply(variables, x, train=True, key=None)[0].logits
+        picked = jax.nn.log_softmax(logits)[:, jnp.arange(400), y]
+        return -picked.mean(-1).sum()
+
+    params = before.variables["params"]
+    gradient = jax.grad(loss)(params)
+    updates, _ = phases[0].optimizer.update(gradient, phases[0].optimizer.init(params), params)
+    expected = optax.apply_updates(params, updates)
+    (after, _), *_ = list(training.fit(phases, state, digits, epochs=1, batch_size=400))
+    for a, b in zip(
+        jax.tree.leaves(run_of(after, 0).variables["params"]),
+        jax.tree.leaves(expected),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_what_a_phase_does_not_train_stays(digits):
+    def first_layer(path) -> bool:
+        names = [getattr(entry, "key", None) for entry in path]
+        return "params" in names and "linear1" in names
+
+    frozen = phase()._replace(trainable=first_layer)
+    state = training.init(ENSEMBLE.init, [frozen], digits, [0], {"strength": [0.0]})
+    before = jax.tree.map(jnp.copy, run_of(state, 0).variables["params"])
+    after, _ = trained(digits, None, None, epochs=1, state=state, phases=[frozen])
+    params = run_of(after, 0).variables["params"]
+    assert not leaves_equal(before["linear1"], params["linear1"])
+    assert leaves_equal(before["linear2"], params["linear2"])
+
+
+def test_parametric_distance_is_drawn_to_its_target(digits):
+    phases = [parametric_distance(ENSEMBLE, optax.adam(5e-3), strength=1e-3)]
+    targets = [30.0, 120.0]
+    state = training.init(ENSEMBLE.init, phases, digits, [0, 0], {"distance": targets})
+    state, _ = trained(digits, None, None, epochs=30, state=state, phases=phases)
+    for number, target in enumerate(targets):
+        measured = float(squared_distance(run_of(state, number).variables["params"]))
+        assert measured == pytest.approx(target, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "delay", "expected"),
+    [(0, 0, [1, 1, 1]), (2, 0, [1 / 3, 2 / 3, 1]), (0, 2, [0, 0, 1]), (1, 1, [0, 0.5, 1])],
+)
+def test_ramp_by_hand(epochs, delay, expected):
+    schedule = ramp(epochs, delay)
+    np.testing.assert_allclose([schedule(jnp.asarray(e)) for e in range(3)], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [0, 401])
+def test_an_impossible_batch_size_names_itself(digits, size):
+    state = training.init(ENSEMBLE.init, [phase()], digits, [0], {"strength": [0.0]})
+    with pytest.raises(UserError, match=f"batch size {size} for 400 examples"):
+        next(training.fit([phase()], state, digits, epochs=1, batch_size=size))
+
+
+def test_too_few_samples_for_the_features_is_an_error(digits):
+    state = training.init(ENSEMBLE.init, [phase()], digits, [0], {"strength": [0.05]})
+    with pytest.raises(UserError, match="20 samples for 24 features"):
+        next(training.fit([phase()], state, digits, epochs=1, batch_size=20))
+
+
+def test_no_seeds_is_an_error(digits):
+    with pytest.raises(UserError, match="no seeds"):
+        training.init(ENSEMBLE.init, [phase()], digits, [])
