@@ -35,7 +35,7 @@ def wrong(probabilities: Array, labels: Array) -> Array:
 
 def fooled(wrong_members: Array, members: Sequence[int]) -> Array:
     """Whether every member of a source errs: `[M, N]` gives `[N]`."""
-    return np.asarray(wrong_members)[list(members)].all(0)
+    return np.atleast_1d(np.all(np.asarray(wrong_members)[list(members)], axis=0))
 
 
 def transfer_rate(source_wrong: Array, target_wrong: Array) -> Rate:

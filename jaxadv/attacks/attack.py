@@ -54,11 +54,13 @@ class Attack:
     random_start: bool = field(default=False, metadata={"static": True})
     bounds: tuple[float, float] = field(default=(0.0, 1.0), metadata={"static": True})
 
+    def __post_init__(self) -> None:
+        check_radius("eps", self.eps)
+        check_radius("step_size", self.step_size)
+
     @in_float32
     def __call__(self, direction: Direction, x: Array, keys: Key | None = None) -> Array:
         """Perturb `x [B, …]`; see the class."""
-        check_eps(self.eps)
-        check_eps(self.step_size, "step_size")
         x = jnp.asarray(x)
 
         def step(_: Array | int, carry: tuple[Array, Any]) -> tuple[Array, Any]:
@@ -89,12 +91,17 @@ class Attack:
         return jnp.clip(x + sample.astype(x.dtype), *self.bounds)
 
 
-def check_eps(eps: Array | float, name: str = "eps") -> None:
-    """Raise `UserError` if a concrete eps (or step size) is negative or not a number."""
-    if isinstance(eps, jax.core.Tracer):
+def check_radius(name: str, value: Any) -> None:
+    """Raise `UserError` if a concrete radius or step is negative or not a number.
+
+    Traced values cannot be looked at, nor the placeholders that jax puts into pytrees.
+    """
+    if isinstance(value, jax.core.Tracer) or not isinstance(
+        value, int | float | jax.Array | np.ndarray
+    ):
         return
-    if not np.all(np.asarray(eps) >= 0):
-        raise UserError(f"{name} {eps}: a radius is at least 0, in units of the image range")
+    if not np.all(np.asarray(value) >= 0):
+        raise UserError(f"{name} {value}: a radius is at least 0, in units of the image range")
 
 
 def fgsm(eps: Array | float, **settings: Any) -> Attack:

@@ -16,7 +16,6 @@ times those of PyTorch's float32 `pinv`, which truncates singular values below
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -64,7 +63,7 @@ def _check(z1: Array, z2: Array) -> None:
         )
 
 
-def _kept(z: Array, eta: float) -> Array:
+def _kept(z: Array, eta: Array | float) -> Array:
     diagonal = jnp.abs(jnp.diagonal(jnp.linalg.qr(z, mode="r")))
     return diagonal > eta * jnp.max(diagonal)
 
@@ -91,7 +90,7 @@ def _largest_singular_value(a: Array, iterations: int = 16) -> Array:
     return jnp.linalg.norm(a @ v) / jnp.maximum(jnp.linalg.norm(v), tiny)
 
 
-def _solve(z1: Array, z2: Array, eta: float, ridge: float) -> tuple[Array, Array, Array]:
+def _solve(z1: Array, z2: Array, eta: Array, ridge: Array) -> tuple[Array, Array, Array]:
     """Weights `[D1, D2]`, kept columns `[D1]` and mu `[]` for features of one static width.
 
     A free intercept is the same as centring. Shapes stay static: a dropped column is zeroed and
@@ -117,7 +116,7 @@ def _widths(width: int) -> list[int]:
     return sorted({max(1, -(-width * share // 8)) for share in (2, 4, 8)})
 
 
-def _regress(z1: Array, z2: Array, eta: float, ridge: float) -> Regression:
+def _regress(z1: Array, z2: Array, eta: Array, ridge: Array) -> Regression:
     """`_solve` on the live columns alone, gathered into the narrowest of three static widths.
 
     Trained networks have many exactly zero columns (98 of 784 kept in one run), and a
@@ -142,9 +141,8 @@ def _regress(z1: Array, z2: Array, eta: float, ridge: float) -> Regression:
     return Regression(weights, z2.mean(0) - z1.mean(0) @ weights, keep, mu)
 
 
-@lru_cache  # one function for one setting, so that eager calls find their compiled program again
-def _solver(eta: float, ridge: float) -> Callable[[Array, Array], Regression]:
-    return sequential_vmap(jax.jit(lambda z1, z2: _regress(z1, z2, eta, ridge)))
+# One function for all calls, so that eager ones find their compiled program again.
+_solver = sequential_vmap(jax.jit(_regress))
 
 
 @in_float32
@@ -157,7 +155,8 @@ def regress(z1: Array, z2: Array, *, eta: float = ETA, ridge: float = RIDGE) -> 
         UserError: if N ≤ D1 + 1 or the shapes do not fit.
     """
     _check(z1, z2)
-    return _solver(eta, ridge)(lax.stop_gradient(z1), lax.stop_gradient(z2))
+    settings = jnp.asarray(eta, z1.dtype), jnp.asarray(ridge, z1.dtype)
+    return _solver(lax.stop_gradient(z1), lax.stop_gradient(z2), *settings)
 
 
 def residual_sum_of_squares(z1: Array, z2: Array, regression: Regression) -> Array:
