@@ -62,6 +62,10 @@ class Settings(cli.Common):
     """Images a batch; must exceed the feature layer's width + 1."""
     learning_rate: float = 5e-3
     """Of Adam."""
+    attacks: tuple[Literal["fgsm", "pgd"], ...] = ("fgsm", "pgd")
+    """Attacks; in l2 the single step of fgsm is FGM's."""
+    balls: tuple[Literal["linf", "l2"], ...] = ("linf", "l2")
+    """Norms that bound the attacks."""
     eps: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2)
     """Attack radii, linf, image range [0, 1]; the l2 radius is eps times sqrt(pixels)."""
     pgd_steps: int = 40
@@ -93,10 +97,10 @@ PRESETS = {
         data="digits",
         models=("fc",),
         seeds=8,
-        epochs=30,
+        epochs=25,
         batch_size=359,
         pgd_steps=20,
-        pgd_examples=180,
+        pgd_examples=120,
     ),
 }
 
@@ -115,12 +119,13 @@ def trials(settings: Settings, pixels: int) -> list[measure.Trial]:
     def pgd_in(ball: Ball, scale: float, eps: Array) -> Attack:
         return pgd(eps, scale * settings.pgd_step_size, settings.pgd_steps, ball)
 
-    return [
-        measure.Trial("fgsm", "linf", fgsm, box),
-        measure.Trial("fgm", "l2", fgm, wide * box),
-        measure.Trial("pgd", "linf", partial(pgd_in, linf, 1.0), box, few),
-        measure.Trial("pgd", "l2", partial(pgd_in, l2, wide), wide * box, few),
-    ]
+    known = {
+        ("fgsm", "linf"): measure.Trial("fgsm", "linf", fgsm, box),
+        ("fgsm", "l2"): measure.Trial("fgm", "l2", fgm, wide * box),
+        ("pgd", "linf"): measure.Trial("pgd", "linf", partial(pgd_in, linf, 1.0), box, few),
+        ("pgd", "l2"): measure.Trial("pgd", "l2", partial(pgd_in, l2, wide), wide * box, few),
+    }
+    return [known[attack, ball] for attack in settings.attacks for ball in settings.balls]
 
 
 def train_pairs(
@@ -175,8 +180,9 @@ def measured(
 
 def check(settings: Settings) -> None:
     """Refuse settings that could only fail later."""
-    if not settings.models:
-        raise UserError("--models: name at least one of cnn, fc")
+    for name in ("models", "attacks", "balls"):
+        if not getattr(settings, name):
+            raise UserError(f"--{name}: name at least one")
     if settings.pgd_steps < 1 or settings.pgd_step_size < 0:
         raise UserError(
             f"--pgd-steps {settings.pgd_steps}, --pgd-step-size {settings.pgd_step_size}: "

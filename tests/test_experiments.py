@@ -176,7 +176,8 @@ def test_parametric_distance_end_to_end(tmp_path):
 
 
 def command(out: Path, *words: str) -> list[str]:
-    settings = small("decorrelated_pairs", out, "--seeds", "1", "--epochs", "8", *words)
+    few = ["--seeds", "1", "--epochs", "8", "--attacks", "fgsm", "--balls", "linf", "--eps", "0.1"]
+    settings = small("decorrelated_pairs", out, *few, *words)
     return [sys.executable, "-m", "experiments.decorrelated_pairs", *settings]
 
 
