@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import jax
 import tyro
 
+from jaxadv import results
 from jaxadv.data import Splits, load_dataset
 from jaxadv.errors import UserError
 
@@ -128,6 +129,15 @@ def load(settings: Common) -> Splits:
     images, labels = splits.train
     train = type(splits.train)(images[:count], labels[:count])
     return type(splits)(**{**vars(splits), "train": train})
+
+
+def begin(study: str, settings: Common) -> tuple[Splits, Path, dict[str, Any]]:
+    """A study's data, its output folder, claimed, and the configuration written there."""
+    splits = load(settings)
+    out = settings.out or Path("runs") / f"{study}-{settings.preset}"
+    config = {**settings.config(), "data_title": splits.title, "data_source": splits.source}
+    results.claim(out, config, settings.resume)
+    return splits, out, config
 
 
 def run(study: Callable[[], None]) -> None:

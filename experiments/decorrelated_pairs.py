@@ -193,10 +193,7 @@ def check(settings: Settings) -> None:
 def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
     check(settings)
-    splits = cli.load(settings)
-    out = settings.out or Path("runs") / f"{STUDY}-{settings.preset}"
-    config = {**settings.config(), "data_title": splits.title, "data_source": splits.source}
-    results.claim(out, config, settings.resume)
+    splits, out, config = cli.begin(STUDY, settings)
     rows, arrays, images = list[Row](), dict[str, np.ndarray](), dict[str, np.ndarray]()
     for name in settings.models:
         ensemble = stacked(MODELS[name](len(splits.class_names)))

@@ -95,6 +95,11 @@ def train_pairs(
     )
 
 
+def attack(settings: Settings) -> measure.Trial:
+    """FGSM over the settings' radii."""
+    return measure.Trial("fgsm", "linf", fgsm, np.asarray(settings.eps, np.float32))
+
+
 def measured(
     settings: Settings, ensemble: Ensemble, state: training.State, splits: Splits
 ) -> tuple[list[Row], dict[str, np.ndarray]]:
@@ -111,7 +116,7 @@ def measured(
             zip(state.seed, state.settings["distance"], strict=True)
         )
     ]
-    trial = measure.Trial("fgsm", "linf", fgsm, np.asarray(settings.eps, np.float32))
+    trial = attack(settings)
     rows, arrays = measure.natural_rows(ensemble, state, splits, runs)
     predicted = measure.predictions(
         trial, ensemble, state, splits.test, combine=settings.combine, with_features=True
@@ -127,14 +132,17 @@ def _of_run(state: training.State, number: int) -> dict[str, np.ndarray]:
 
 def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
-    splits = cli.load(settings)
-    out = settings.out or Path("runs") / f"{STUDY}-{settings.preset}"
-    config = {**settings.config(), "data_title": splits.title, "data_source": splits.source}
-    results.claim(out, config, settings.resume)
+    splits, out, config = cli.begin(STUDY, settings)
     ensemble = stacked(MODELS[settings.model](len(splits.class_names)))
     state = train_pairs(settings, ensemble, splits, out)
     rows, arrays = measured(settings, ensemble, state, splits)
     results.write_arrays(out / "predictions.npz", arrays)
+    if settings.save_adversarial:
+        count, combine = settings.save_adversarial, settings.combine
+        images = measure.adversarial_images(
+            [attack(settings)], ensemble, state, splits.test, count, combine
+        )
+        results.write_arrays(out / "adversarial.npz", images)
     results.write(out, STUDY, config, rows)
     report.show(out)
 

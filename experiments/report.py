@@ -9,6 +9,7 @@ from experiments import tables
 from experiments.tables import Table
 from jaxadv import plots, results
 from jaxadv.errors import UserError
+from jaxadv.plots.reduce import distinct
 from jaxadv.results import Row, select
 
 
@@ -27,7 +28,7 @@ def pair_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
     plots.transfer_bars(rows, figures / "transfer.png")
     plots.metric_lines(rows, "success_rate", figures / "success.png")
     arrays = _arrays(directory / "predictions.npz")
-    for model in tables.distinct(rows, "model"):
+    for model in distinct(rows, "model"):
         panels = {}
         for defence, number in _first_runs(rows, model).items():
             score = select(rows, metric="component_r_squared", model=model, defence=defence)[0]

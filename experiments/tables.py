@@ -7,7 +7,9 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from jaxadv.evaluation import ALL
 from jaxadv.metrics import Interval, interval, paired_difference, regression_line
+from jaxadv.plots.reduce import distinct, single_source
 from jaxadv.results import Row, by_seed, over_seeds, select
 
 COLLAPSED_BELOW = 0.5  # clean accuracy of a member that has not learned the classes
@@ -19,11 +21,6 @@ class Table(NamedTuple):
     title: str
     header: list[str]
     lines: list[list[str]]
-
-
-def distinct(rows: Iterable[Row], key: str) -> list[Any]:
-    """Values of `key` in order of appearance."""
-    return list(dict.fromkeys(row[key] for row in rows if key in row))
 
 
 def written(value: Interval | None, *, median: bool = False) -> str:
@@ -108,10 +105,10 @@ def one_and_all(rows: Sequence[Row]) -> Table:
         line = [model, attack, ball, f"{eps:.3g}"]
         for defence in defences:
             chosen = select(rows, defence=defence, **at)
-            single = [row for row in chosen if row.get("source") != "all"]
+            single = single_source(chosen)
             line.append(written(over_seeds(single, metric="success_rate")))
-            line.append(written(over_seeds(chosen, metric="success_rate", source="all")))
-            joint = {"metric": "error_rate", "source": "all", "target": "ensemble"}
+            line.append(written(over_seeds(chosen, metric="success_rate", source=ALL)))
+            joint = {"metric": "error_rate", "source": ALL, "target": "ensemble"}
             line.append(written(over_seeds(chosen, **joint)))
         lines.append(line)
     title = "Success of the attack on one member, on both at once, and on their mean probability"
@@ -124,8 +121,8 @@ def slopes(rows: Sequence[Row]) -> Table:
     lines = []
     for metric in ("transfer_rate", "r_squared", "r_squared_held_out"):
         for eps in [None, *distinct(rows, "eps")]:
-            chosen = [r for r in select(rows, metric=metric, eps=eps) if r["value"] is not None]
-            chosen = [r for r in chosen if r.get("source") != "all"]
+            chosen = single_source(select(rows, metric=metric, eps=eps))
+            chosen = [row for row in chosen if row["value"] is not None]
             if len(chosen) < 3:
                 continue
             values = [r["value"] for r in chosen]

@@ -2,8 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +38,48 @@ def _line(metrics: dict[str, Array], images_per_second: float) -> str:
     return f"{', '.join(words)}, {images_per_second:,.0f} images/s"
 
 
+def _reused(source: Path, where: Path, state: State, epochs: int) -> State:
+    """The finished training in another run's folder, of the very seeds and settings wanted."""
+    found = checkpoint.latest(source / where, state)
+    if found is None or int(found.epoch[0]) < epochs:
+        done = 0 if found is None else int(found.epoch[0])
+        raise UserError(
+            f"--from {source}: its {where.name} networks have {done} of {epochs} epochs; "
+            "finish that run with --resume first"
+        )
+    for name, wanted, there in [
+        ("seeds", state.seed, found.seed),
+        *((key, value, found.settings[key]) for key, value in state.settings.items()),
+    ]:
+        if not np.array_equal(wanted, there):
+            raise UserError(
+                f"--from {source}: its runs have {name} {np.asarray(there).tolist()}, not "
+                f"{np.asarray(wanted).tolist()}; ask for the same"
+            )
+    return found
+
+
+@contextmanager
+def _progress(name: str, epochs: int, done: int) -> Iterator[Callable[[int, str], None]]:
+    """`report(epoch, line)`: a bar on a terminal, a line an epoch elsewhere."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("epoch {task.completed}/{task.total}  {task.fields[line]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"training {name}", total=epochs, completed=done, line="")
+
+        def report(epoch: int, line: str) -> None:
+            bar.update(task, completed=epoch, line=line)
+            if not console.is_terminal:
+                print(f"{name} epoch {epoch}/{epochs}: {line}", file=sys.stderr, flush=True)
+
+        yield report
+
+
 def trained(
     name: str,
     ensemble: Ensemble,
@@ -53,47 +97,22 @@ def trained(
     reuse: another run's folder; its finished training is taken instead.
 
     Raises:
-        UserError: if `reuse` holds no such training, finished to `epochs`.
+        UserError: if `reuse` holds no such training of these seeds and settings, finished to
+            `epochs`.
     """
     where = Path("checkpoints") / name
     if reuse is not None:
-        found = checkpoint.latest(reuse / where, state)
-        if found is None or int(found.epoch[0]) < epochs:
-            done = 0 if found is None else int(found.epoch[0])
-            raise UserError(
-                f"--from {reuse}: its {name} networks have {done} of {epochs} epochs; "
-                "finish that run with --resume first"
-            )
-        return found
+        return _reused(reuse, where, state, epochs)
     state = checkpoint.latest(directory / where, state) or state
     images = len(state.seed) * (len(dataset.labels) // batch_size) * batch_size
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("epoch {task.completed}/{task.total}  {task.fields[line]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(
-            f"training {name}", total=epochs, completed=int(state.epoch[0]), line=""
-        )
+    settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
+    steps = training.fit(phases, state, dataset, **settings, monitor=monitor(ensemble))
+    with _progress(name, epochs, int(state.epoch[0])) as report:
         begun = time.perf_counter()
-        begin = state
-        for state, metrics in training.fit(
-            phases,
-            begin,
-            dataset,
-            epochs=epochs,
-            batch_size=batch_size,
-            monitor=monitor(ensemble),
-        ):
+        for state, metrics in steps:
             epoch = int(state.epoch[0])
             checkpoint.save(directory / where, state, epoch)
             now = time.perf_counter()
-            line = _line(metrics, images / (now - begun))
+            report(epoch, _line(metrics, images / (now - begun)))
             begun = now
-            bar.update(task, completed=epoch, line=line)
-            if not console.is_terminal:
-                print(f"{name} epoch {epoch}/{epochs}: {line}", file=sys.stderr, flush=True)
     return jax.tree.map(jnp.asarray, state)

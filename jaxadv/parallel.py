@@ -14,9 +14,8 @@ from jaxadv.types import PyTree
 def over_axis(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
     """`function(item, *shared)` for every item of a leading axis, on one device.
 
-    A `vmap`; on a CPU the items follow one another inside the same program (`lax.map`), where
-    batching small matrix products gains nothing and costs cache, and a `lax.cond` that differs
-    between items takes one branch each.
+    A `vmap`; on a CPU the items follow one another inside the same program (`lax.map`), where a
+    `lax.cond` that differs between items takes one branch each and the working set is one item's.
     """
     if jax.default_backend() == "cpu":
         return lambda items, *shared: lax.map(lambda item: function(item, *shared), items)

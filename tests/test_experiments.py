@@ -152,6 +152,12 @@ def test_from_a_run_that_is_not_finished(pairs, tmp_path, capsys):
     assert "4 of 9 epochs" in line
 
 
+def test_from_a_run_of_other_seeds(pairs, tmp_path, capsys):
+    words = small("decorrelated_pairs", tmp_path / "x", "--from", str(pairs), "--first-seed", "5")
+    line = refused(capsys, lambda: run("decorrelated_pairs", *words))
+    assert "seeds [0, 1, 0, 1], not [5, 6, 5, 6]" in line
+
+
 def test_merge_joins_runs(pairs, tmp_path, monkeypatch):
     other = tmp_path / "other"
     run("decorrelated_pairs", *small("decorrelated_pairs", other, "--first-seed", "2"))
@@ -166,7 +172,10 @@ def test_merge_joins_runs(pairs, tmp_path, monkeypatch):
 
 
 def test_parametric_distance_end_to_end(tmp_path):
-    run("parametric_distance", *small("parametric_distance", tmp_path / "run"))
+    words = small("parametric_distance", tmp_path / "run", "--save-adversarial", "3")
+    run("parametric_distance", *words)
+    with np.load(tmp_path / "run" / "adversarial.npz") as kept:
+        assert kept["fgsm_linf/1"].shape == (1, 3, 8, 8, 1)
     found = results.read(tmp_path / "run")
     chosen = results.select(found["rows"], metric="transfer_rate", eps=0.1, target="2")
     assert sorted({row["target_distance"] for row in chosen}) == [50.0, 100.0]
