@@ -18,7 +18,6 @@ def pair_tables(rows: Sequence[Row]) -> list[Table]:
     return [
         tables.networks(rows),
         tables.transfer(rows),
-        tables.transfer(rows, "transfer_rate_clean_correct"),
         tables.one_and_all(rows),
     ]
 

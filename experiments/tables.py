@@ -1,7 +1,7 @@
 """Written rows to tables: means and 95 % intervals over seeds, for the terminal and the README."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -70,28 +70,42 @@ def attack_settings(rows: Sequence[Row]) -> list[tuple[str, str, str, float]]:
     return list(dict.fromkeys(tuple(r[k] for k in keys) for r in rows if "attack" in r))
 
 
-def _compared(rows: Sequence[Row], defences: Sequence[str], **where: Any) -> list[str]:
-    """One cell a defence, and the first's paired difference from each other one."""
-    values = {d: by_seed(select(rows, defence=d, **where)) for d in defences}
-    cells = [written(interval(list(seeds.values()))) for seeds in values.values()]
-    first = values[defences[0]]
-    return cells + [written(paired_difference(values[d], first)) for d in defences[1:]]
+def transfer(rows: Sequence[Row]) -> Table:
+    """For each attack and defence: success on one member, and how often the other errs too.
 
-
-def transfer(rows: Sequence[Row], metric: str = "transfer_rate") -> Table:
-    """Transfer, both directions averaged, for each attack and defence, with paired differences."""
-    defences = distinct(rows, "defence")
-    header = ["model", "attack", "ball", "eps", *defences]
-    header += [f"{other} − {defences[0]}" for other in defences[1:]]
+    Beside the mean of both directions over all seeds: over the seeds no member of which collapsed;
+    under the clean-correct denominator; and its difference from the first defence's, by seed.
+    """
+    header = ["model", "attack", "ball", "eps", "pairs", "success", "1→2", "2→1", "transfer"]
+    header += [
+        "of uncollapsed",
+        "clean-correct",
+        *(f"− {d}" for d in distinct(rows, "defence")[:1]),
+    ]
     lines = []
     for model, attack, ball, eps in attack_settings(rows):
-        where = {"metric": metric, "model": model, "attack": attack, "ball": ball, "eps": eps}
-        lines.append([model, attack, ball, f"{eps:.3g}", *_compared(rows, defences, **where)])
-    title = {
-        "transfer_rate": "Transfer rate, P(target wrong | source wrong)",
-        "transfer_rate_clean_correct": "The same, both right on the clean image",
-    }.get(metric, metric)
-    return Table(f"{title}; difference paired by seed", header, lines)
+        at = {"model": model, "attack": attack, "ball": ball, "eps": eps}
+        first: dict[int, float] = {}
+        for number, defence in enumerate(distinct(select(rows, **at), "defence")):
+            chosen = single_source(select(rows, defence=defence, **at))
+            rates = select(chosen, metric="transfer_rate")
+            seeds = by_seed(rates)
+            first = first if number else seeds
+            lost = collapsed(rows, model, defence)
+            kept = [value for seed, value in seeds.items() if not lost.get(seed)]
+            lines.append(
+                [
+                    *(model, attack, ball, f"{eps:.3g}", defence),
+                    written(over_seeds(chosen, metric="success_rate")),
+                    *(written(over_seeds(rates, target=target)) for target in ("2", "1")),
+                    written(interval(list(seeds.values()))),
+                    f"{written(interval(kept))} (n {len(kept)})",
+                    written(over_seeds(chosen, metric="transfer_rate_clean_correct")),
+                    written(paired_difference(seeds, first)) if number else "",
+                ]
+            )
+    title = "Transfer rate, P(target wrong | source wrong); difference paired by seed"
+    return Table(title, header, lines)
 
 
 def one_and_all(rows: Sequence[Row]) -> Table:

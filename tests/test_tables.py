@@ -1,0 +1,86 @@
+"""Tables from rows written by hand: what is averaged, counted and set side by side."""
+
+import pytest
+
+from experiments import decorrelated_pairs, readme, tables
+
+AT = {"attack": "fgsm", "ball": "linf", "eps": 0.1}
+
+
+def pair(defence, seed, accuracies, transfers):
+    """Rows of one pair: clean accuracy of both members, transfer 1→2 and 2→1."""
+    keys = {"model": "fc", "defence": defence, "seed": seed, "n": 10}
+    rows = [
+        {"metric": "clean_accuracy", "value": value, "target": target, **keys}
+        for target, value in zip(("1", "2", "ensemble"), (*accuracies, 0.9), strict=True)
+    ]
+    for source, target, value in zip("12", "21", transfers, strict=True):
+        where = {**keys, **AT, "source": source}
+        rows.append({"metric": "transfer_rate", "value": value, "target": target, **where})
+        rows.append({"metric": "success_rate", "value": 0.4, **where})
+        strict = {"metric": "transfer_rate_clean_correct", "target": target}
+        rows.append({"value": value / 2, **strict, **where})
+    rows.append({"metric": "success_rate", "value": 0.1, **keys, **AT, "source": "all"})
+    return rows
+
+
+ROWS = [
+    *pair("plain", 0, (0.9, 0.9), (0.5, 0.7)),
+    *pair("plain", 1, (0.9, 0.9), (0.7, 0.9)),
+    *pair("decorrelated", 0, (0.9, 0.9), (0.2, 0.4)),
+    *pair("decorrelated", 1, (0.9, 0.1), (0.9, 0.1)),
+]
+
+
+def line(table, defence):
+    (found,) = [
+        dict(zip(table.header, cells, strict=True)) for cells in table.lines if defence in cells
+    ]
+    return found
+
+
+def test_collapsed_seeds_are_counted_and_stay_in_the_mean():
+    plain, decorrelated = (line(tables.networks(ROWS), d) for d in ("plain", "decorrelated"))
+    assert (plain["seeds"], plain["collapsed"]) == ("2", "0")
+    assert (decorrelated["seeds"], decorrelated["collapsed"]) == ("2", "1")
+    assert decorrelated["clean accuracy"].startswith("0.700 ±")
+
+
+def test_transfer_in_both_directions_and_over_uncollapsed_seeds():
+    table = tables.transfer(ROWS)
+    plain, decorrelated = line(table, "plain"), line(table, "decorrelated")
+    assert [plain[c][:5] for c in ("1→2", "2→1", "transfer")] == ["0.600", "0.800", "0.700"]
+    assert plain["− plain"] == ""
+    assert plain["of uncollapsed"].endswith("(n 2)")
+    assert decorrelated["transfer"].startswith("0.400 ±")
+    assert decorrelated["of uncollapsed"] == "0.300 (n 1)"
+    assert decorrelated["clean-correct"].startswith("0.200 ±")
+    # Differences 0.3 − 0.6 and 0.5 − 0.8: the same in both seeds, so no spread.
+    assert decorrelated["− plain"] == "-0.300 ± 0.000"
+    # The joint attack's success is not a success on one member.
+    assert plain["success"] == "0.400 ± 0.000"
+
+
+def test_runs_of_one_dataset_stand_in_one_table():
+    first = {"config": {"preset": "paper"}, "rows": ROWS}
+    second = {"config": {"preset": "robust"}, "rows": pair("decorrelated", 0, (0.9, 0.9), (0, 0))}
+    table = tables.transfer(readme.together([first, second]))
+    assert [cells[4] for cells in table.lines] == ["plain", "decorrelated", "decorrelated, robust"]
+    assert line(table, "decorrelated, robust")["− plain"] == "-0.600"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ""),
+        ({"seeds": [0, 1]}, " --seeds 2"),
+        ({"models": ["fc"], "pgd_examples": 0}, " --models fc --pgd-examples 0"),
+    ],
+)
+def test_the_command_that_makes_results_again(changes, expected):
+    config = decorrelated_pairs.PRESETS["paper"].config() | {"data_title": "MNIST"}
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}
+    run = {"experiment": "decorrelated_pairs", "config": plain | changes}
+    assert readme.command(run) == (
+        "python -m experiments.decorrelated_pairs --preset paper" + expected
+    )
