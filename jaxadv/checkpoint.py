@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 from orbax.checkpoint.experimental import v1 as ocp
 
 from jaxadv.errors import UserError
@@ -46,10 +47,12 @@ def latest(directory: str | Path, like: PyTree) -> PyTree | None:
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), like
     )
     try:
-        return ocp.load(path, abstract)
+        loaded = ocp.load(path, abstract)
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             f"{path}: the checkpoint does not fit or is damaged ({reason[:200]}); "
             "remove that folder to go on from an earlier state, or start afresh in a new --out"
         ) from None
+    # Orbax ties arrays to a device, and a program for tied arrays is another one to compile.
+    return jax.tree.map(jnp.array, jax.device_get(loaded))

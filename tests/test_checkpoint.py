@@ -47,3 +47,11 @@ def test_another_shape_is_named(tmp_path):
     other = STATE._replace(variables={"params": {"w": jnp.zeros((2, 4))}})
     with pytest.raises(UserError, match="does not fit"):
         checkpoint.latest(tmp_path, other)
+
+
+def test_a_loaded_state_runs_the_program_compiled_for_a_fresh_one(tmp_path):
+    program = jax.jit(lambda state: state.variables["params"]["w"].sum())
+    program(STATE)
+    checkpoint.save(tmp_path, STATE, 1)
+    program(checkpoint.latest(tmp_path, STATE))
+    assert program._cache_size() == 1
