@@ -65,9 +65,14 @@ def _check(settings: Common) -> None:
     if settings.first_seed < 0:
         raise UserError(f"--first-seed {settings.first_seed}: seeds are at least 0")
     for name, value in asdict(settings).items():
+        option = f"--{name.replace('_', '-')}"
         values = value if isinstance(value, tuple) else (value,)
+        if not values:
+            raise UserError(f"{option}: name at least one")
+        if len(set(values)) < len(values):
+            raise UserError(f"{option} {value}: name each once")
         if ("eps" in name or "strength" in name) and any(v is not None and v < 0 for v in values):
-            raise UserError(f"--{name.replace('_', '-')} {value}: must be at least 0")
+            raise UserError(f"{option} {value}: must be at least 0")
 
 
 def use_compilation_cache() -> None:

@@ -13,6 +13,7 @@ Pairs of networks are trained with λ = 0 and λ = 0.05 from the same initial we
 batches, every seed of both in one program, then attacked one at a time and together.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -105,9 +106,12 @@ PRESETS = {
 }
 
 
-def defence(strength: float) -> str:
-    """The name in rows of pairs trained with λ = `strength`."""
-    return "decorrelated" if strength else "plain"
+def defence(strength: float, strengths: Sequence[float]) -> str:
+    """The name in rows of pairs trained with λ = `strength`, which it tells where several are."""
+    if strength == 0:
+        return "plain"
+    alone = len({other for other in strengths if other}) == 1
+    return "decorrelated" if alone else f"decorrelated λ={strength:g}"
 
 
 def trials(settings: Settings, pixels: int) -> list[measure.Trial]:
@@ -161,9 +165,10 @@ def measured(
     settings: Settings, name: str, ensemble: Ensemble, state: training.State, splits: Splits
 ) -> tuple[list[Row], dict[str, np.ndarray]]:
     """Rows and arrays of one architecture: natural features, then every attack."""
+    strengths = np.asarray(state.settings["strength"]).tolist()
     runs = [
-        {"model": name, "defence": defence(float(strength)), "seed": int(seed)}
-        for strength, seed in zip(state.settings["strength"], state.seed, strict=True)
+        {"model": name, "defence": defence(strength, strengths), "seed": int(seed)}
+        for strength, seed in zip(strengths, state.seed, strict=True)
     ]
     rows, arrays = measure.natural_rows(ensemble, state, splits, runs)
     for number, trial in enumerate(trials(settings, splits.test.images[0].size)):
@@ -180,9 +185,6 @@ def measured(
 
 def check(settings: Settings) -> None:
     """Refuse settings that could only fail later."""
-    for name in ("models", "attacks", "balls"):
-        if not getattr(settings, name):
-            raise UserError(f"--{name}: name at least one")
     if settings.pgd_steps < 1 or settings.pgd_step_size < 0:
         raise UserError(
             f"--pgd-steps {settings.pgd_steps}, --pgd-step-size {settings.pgd_step_size}: "

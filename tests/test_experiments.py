@@ -218,6 +218,8 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(tmp_path):
         (["--data", "imagenet"], "imagenet"),
         (["--eps", "-0.1"], "-0.1"),
         (["--strengths", "-1"], "-1"),
+        (["--strengths", "0.1", "0.1"], "each once"),
+        (["--eps"], "--eps"),
         (["--seeds", "0"], "--seeds 0"),
         (["--preset", "enormous"], "enormous"),
         (["--batch-size", "64"], "64 samples for 64 features"),
@@ -250,7 +252,8 @@ def test_an_unknown_model_option_or_number_exits_with_status_2(tmp_path, capsys,
     with pytest.raises(SystemExit) as stopped:
         run("decorrelated_pairs", *small("decorrelated_pairs", tmp_path / "run", *words))
     assert stopped.value.code == 2
-    assert words[-1] in capsys.readouterr().err or words[0] in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert words[-1] in printed or words[0] in printed
 
 
 def test_plot_of_a_folder_without_results(tmp_path, capsys, monkeypatch):

@@ -84,3 +84,9 @@ def test_the_command_that_makes_results_again(changes, expected):
     assert readme.command(run) == (
         "python -m experiments.decorrelated_pairs --preset paper" + expected
     )
+
+
+def test_pairs_of_several_strengths_are_told_apart():
+    names = [decorrelated_pairs.defence(s, (0, 0.05, 0.5)) for s in (0, 0.05, 0.5)]
+    assert names == ["plain", "decorrelated λ=0.05", "decorrelated λ=0.5"]
+    assert decorrelated_pairs.defence(0.5, (0.0, 0.0, 0.5, 0.5)) == "decorrelated"
