@@ -41,8 +41,8 @@ class Common:
     from_dir: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Reuse the trained networks of another run's folder instead of training."""
     save_adversarial: int = 0
-    """Write the adversarial images of the first seed's first so many examples, each attack, source
-    and eps, to adversarial.npz; 0 writes none."""
+    """Write every run's first so many adversarial images, each attack, eps and source, to
+    adversarial.npz; 0 writes none."""
 
     @property
     def seed_list(self) -> list[int]:

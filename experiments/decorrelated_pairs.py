@@ -5,12 +5,13 @@
     python -m experiments.decorrelated_pairs --preset paper     # the paper's settings
     python -m experiments.decorrelated_pairs --preset robust    # a gentler start, to avoid collapse
 
-The published loss drives one network's features to zero in many runs. `robust` lets the classes be
-learned before λ rises, asks for decorrelation in both directions, and measures it on random
-sketches of the features, on which dropping features gains nothing.
-
 Pairs of networks are trained with λ = 0 and λ = 0.05 from the same initial weights on the same
 batches, every seed of both in one program, then attacked one at a time and together.
+
+The published loss drives one network's features to zero in many runs. `robust` lets the classes be
+learned before λ rises, asks for decorrelation in both directions, and measures it on random
+sketches of the features, on which dropping features gains nothing. It trains no plain pairs of its
+own: those of `paper` have the same seeds, initial weights and batches.
 """
 
 from collections.abc import Sequence
@@ -85,7 +86,7 @@ PRESETS = {
         PAPER,
         preset="robust",
         seeds=8,
-        strengths=(0.0, 0.5),
+        strengths=(0.2,),
         direction="both",
         sketch_width=128,
         delay_epochs=2,
@@ -163,24 +164,31 @@ def train_pairs(
 
 def measured(
     settings: Settings, name: str, ensemble: Ensemble, state: training.State, splits: Splits
-) -> tuple[list[Row], dict[str, np.ndarray]]:
-    """Rows and arrays of one architecture: natural features, then every attack."""
+) -> tuple[list[Row], measure.Arrays, measure.Arrays]:
+    """Rows, predictions and kept images of one architecture: natural features, every attack."""
     strengths = np.asarray(state.settings["strength"]).tolist()
     runs = [
         {"model": name, "defence": defence(strength, strengths), "seed": int(seed)}
         for strength, seed in zip(strengths, state.seed, strict=True)
     ]
     rows, arrays = measure.natural_rows(ensemble, state, splits, runs)
+    images: measure.Arrays = {}
     for number, trial in enumerate(trials(settings, splits.test.images[0].size)):
         test, first = trial.images(splits.test), number == 0
         predicted = measure.predictions(
-            trial, ensemble, state, test, combine=settings.combine, with_features=first
+            trial,
+            ensemble,
+            state,
+            test,
+            combine=settings.combine,
+            with_features=first,
+            keep=settings.save_adversarial,
         )
         rows += measure.clean_rows(predicted, runs) if first else []
         rows += measure.trial_rows(trial, predicted, runs, ensemble.size)
-        stored = measure.stored(predicted)
-        arrays |= {f"{trial.name}_{trial.ball}/{key}": value for key, value in stored.items()}
-    return rows, {f"{name}/{key}": value for key, value in arrays.items()}
+        arrays |= measure.stored(trial, predicted)
+        images |= measure.images(trial, predicted, ensemble.size)
+    return rows, measure.under(name, arrays), measure.under(name, images)
 
 
 def check(settings: Settings) -> None:
@@ -196,25 +204,15 @@ def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
     check(settings)
     splits, out, config = cli.begin(STUDY, settings)
-    rows, arrays, images = list[Row](), dict[str, np.ndarray](), dict[str, np.ndarray]()
+    rows, arrays, images = list[Row](), measure.Arrays(), measure.Arrays()
     for name in settings.models:
         ensemble = stacked(MODELS[name](len(splits.class_names)))
         state = train_pairs(settings, name, ensemble, splits.train, out)
-        new_rows, new_arrays = measured(settings, name, ensemble, state, splits)
-        rows, arrays = rows + new_rows, arrays | new_arrays
-        if settings.save_adversarial:
-            made = measure.adversarial_images(
-                trials(settings, splits.test.images[0].size),
-                ensemble,
-                state,
-                splits.test,
-                settings.save_adversarial,
-                settings.combine,
-            )
-            images |= {f"{name}/{key}": value for key, value in made.items()}
+        new_rows, new_arrays, new_images = measured(settings, name, ensemble, state, splits)
+        rows, arrays, images = rows + new_rows, arrays | new_arrays, images | new_images
     results.write_arrays(out / "predictions.npz", arrays)
-    if images:
-        results.write_arrays(out / "adversarial.npz", images)
+    if settings.save_adversarial:
+        measure.write_images(out, images, splits.test, settings.save_adversarial)
     results.write(out, STUDY, config, rows)
     report.show(out)
 

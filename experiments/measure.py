@@ -1,25 +1,27 @@
 """Attack the trained runs of a study and measure their features: one program a trial."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments import features
 from experiments import rows as to_rows
+from jaxadv import results
 from jaxadv.attacks import Attack
 from jaxadv.data import Dataset, Splits
 from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble
-from jaxadv.evaluation import Predictions, craft, each_and_all, evaluate
+from jaxadv.evaluation import Predictions, each_and_all, evaluate
 from jaxadv.parallel import over_runs
 from jaxadv.results import Row
 from jaxadv.training import State
 from jaxadv.types import Array, Variables
 
-Keys = Mapping[str, Any]
+Keys: TypeAlias = Mapping[str, Any]
+Arrays: TypeAlias = dict[str, np.ndarray]
 ATTACK_STREAM = 2  # folded into a run's seed: 0 is its initial weights, 1 its training
 
 
@@ -49,9 +51,11 @@ def predictions(
     *,
     combine: str = "loss",
     with_features: bool = False,
+    keep: int = 0,
 ) -> Predictions:
     """Every run's predictions under one trial, leading axis runs, on the host.
 
+    keep: with them every run's first so many adversarial images.
     with_features: also score the features of the adversarial images, where half of these are at
         least twice as many as the features; with fewer, R² says little.
     """
@@ -71,6 +75,7 @@ def predictions(
             key,
             combine=combine,
             measure=measure,
+            keep=keep,
         )
 
     return jax.device_get(jax.jit(over_runs(one))((state.variables, state.seed), test))
@@ -105,7 +110,7 @@ def clean_rows(predicted: Predictions, runs: Sequence[Keys]) -> list[Row]:
 
 def natural_rows(
     ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Keys]
-) -> tuple[list[Row], dict[str, np.ndarray]]:
+) -> tuple[list[Row], Arrays]:
     """Rows on natural images' features, and the first components that a scatter shows."""
     width = features.feature_width(ensemble, state.variables, splits.test)
     sample, split = features.sample_for_features(splits, width)
@@ -126,41 +131,39 @@ def natural_rows(
     return rows, {"components": measured["components"], "component_labels": labels}
 
 
-def stored(predicted: Predictions) -> dict[str, np.ndarray]:
+def under(name: str, arrays: Arrays) -> Arrays:
+    """The arrays with a first level added to their names."""
+    return {f"{name}/{key}": value for key, value in arrays.items()}
+
+
+def stored(trial: Trial, predicted: Predictions) -> Arrays:
     """Predictions as arrays to keep: probabilities in half precision, predicted classes exact."""
     clean, adversarial = np.asarray(predicted.clean), np.asarray(predicted.adversarial)
-    return {
-        "labels": np.asarray(predicted.labels[0], np.uint8),
-        "clean": clean.astype(np.float16),
-        "clean_class": clean.argmax(-1).astype(np.uint8),
-        "adversarial": adversarial.astype(np.float16),
-        "adversarial_class": adversarial.argmax(-1).astype(np.uint8),
-        "norms": np.asarray(predicted.norms),
+    return under(
+        f"{trial.name}_{trial.ball}",
+        {
+            "labels": np.asarray(predicted.labels[0], np.uint8),
+            "clean": clean.astype(np.float16),
+            "clean_class": clean.argmax(-1).astype(np.uint8),
+            "adversarial": adversarial.astype(np.float16),
+            "adversarial_class": adversarial.argmax(-1).astype(np.uint8),
+            "norms": np.asarray(predicted.norms),
+        },
+    )
+
+
+def images(trial: Trial, predicted: Predictions, members: int) -> Arrays:
+    """The kept adversarial images `[runs, A, K, H, W, C]` of every source, and the radii `[A]`."""
+    kept = np.asarray(predicted.images)
+    named: Arrays = {source: kept[:, :, s] for s, source in enumerate(each_and_all(members))}
+    named["eps"] = trial.radii
+    return under(f"{trial.name}_{trial.ball}", named)
+
+
+def write_images(out: Path, kept: Arrays, test: Dataset, count: int) -> None:
+    """`adversarial.npz`: the kept images, and the first `count` test images they came from."""
+    natural = {
+        "natural": np.asarray(to_float(test.images[:count])),
+        "labels": np.asarray(test.labels[:count]),
     }
-
-
-def adversarial_images(
-    trials: Sequence[Trial],
-    ensemble: Ensemble,
-    state: State,
-    test: Dataset,
-    count: int,
-    combine: str = "loss",
-) -> dict[str, np.ndarray]:
-    """The first run's adversarial images `[A, count, H, W, C]` of every trial and source."""
-    test = Dataset(jnp.asarray(test.images[:count]), jnp.asarray(test.labels[:count]))
-    variables = jax.tree.map(lambda leaf: leaf[0], state.variables)
-    key = jax.random.fold_in(jax.random.key(state.seed[0]), ATTACK_STREAM)
-    saved = {"natural": np.asarray(to_float(test.images))}
-    for trial in trials:
-        saved[f"{trial.name}_{trial.ball}/eps"] = trial.radii
-        for source, members in each_and_all(ensemble.size).items():
-
-            def made(eps: Array, trial: Trial = trial, members: tuple[int, ...] = members) -> Array:
-                attack = trial.make(eps)
-                return craft(ensemble, variables, members, attack, test, key, combine=combine)
-
-            program = jax.jit(made)
-            images = np.stack([np.asarray(program(eps)) for eps in trial.radii])
-            saved[f"{trial.name}_{trial.ball}/{source}"] = images
-    return saved
+    results.write_arrays(out / "adversarial.npz", {**natural, **kept})

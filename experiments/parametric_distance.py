@@ -95,15 +95,10 @@ def train_pairs(
     )
 
 
-def attack(settings: Settings) -> measure.Trial:
-    """FGSM over the settings' radii."""
-    return measure.Trial("fgsm", "linf", fgsm, np.asarray(settings.eps, np.float32))
-
-
 def measured(
     settings: Settings, ensemble: Ensemble, state: training.State, splits: Splits
-) -> tuple[list[Row], dict[str, np.ndarray]]:
-    """Rows, each with the run's target and measured distance, and the arrays to keep."""
+) -> tuple[list[Row], measure.Arrays, measure.Arrays]:
+    """Rows, each with the run's target and measured distance, predictions, and kept images."""
     runs = [
         {
             "model": settings.model,
@@ -116,14 +111,21 @@ def measured(
             zip(state.seed, state.settings["distance"], strict=True)
         )
     ]
-    trial = attack(settings)
+    trial = measure.Trial("fgsm", "linf", fgsm, np.asarray(settings.eps, np.float32))
     rows, arrays = measure.natural_rows(ensemble, state, splits, runs)
     predicted = measure.predictions(
-        trial, ensemble, state, splits.test, combine=settings.combine, with_features=True
+        trial,
+        ensemble,
+        state,
+        splits.test,
+        combine=settings.combine,
+        with_features=True,
+        keep=settings.save_adversarial,
     )
     rows += measure.clean_rows(predicted, runs)
     rows += measure.trial_rows(trial, predicted, runs, ensemble.size)
-    return rows, {**arrays, **measure.stored(predicted)}
+    arrays |= measure.stored(trial, predicted)
+    return rows, arrays, measure.images(trial, predicted, ensemble.size)
 
 
 def _of_run(state: training.State, number: int) -> dict[str, np.ndarray]:
@@ -135,14 +137,10 @@ def study(settings: Settings) -> None:
     splits, out, config = cli.begin(STUDY, settings)
     ensemble = stacked(MODELS[settings.model](len(splits.class_names)))
     state = train_pairs(settings, ensemble, splits, out)
-    rows, arrays = measured(settings, ensemble, state, splits)
+    rows, arrays, images = measured(settings, ensemble, state, splits)
     results.write_arrays(out / "predictions.npz", arrays)
     if settings.save_adversarial:
-        count, combine = settings.save_adversarial, settings.combine
-        images = measure.adversarial_images(
-            [attack(settings)], ensemble, state, splits.test, count, combine
-        )
-        results.write_arrays(out / "adversarial.npz", images)
+        measure.write_images(out, images, splits.test, settings.save_adversarial)
     results.write(out, STUDY, config, rows)
     report.show(out)
 

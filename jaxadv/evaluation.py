@@ -30,6 +30,7 @@ class Predictions(NamedTuple):
 
     labels: `[N]`. clean: `[M, N, C]`. adversarial: `[A, S, M, N, C]`.
     norms: `[A, S, N]`, each perturbation's norm in its attack's ball.
+    images: `[A, S, K, …]`, the first K adversarial images; K is 0 unless asked for.
     extras: named `[A, S, …]` arrays, or `[A, S]` scalars measured on features.
     """
 
@@ -37,6 +38,7 @@ class Predictions(NamedTuple):
     clean: Array
     adversarial: Array
     norms: Array
+    images: Array
     extras: dict[str, Array]
 
 
@@ -103,11 +105,13 @@ def evaluate(
     combine: str = "loss",
     chunk: int = 1000,
     measure: Callable[[tuple[Array, ...]], dict[str, Array]] | None = None,
+    keep: int = 0,
 ) -> Predictions:
     """Predictions of every member on `attack(eps)` crafted on every source, for each eps `[A]`.
 
     sources: name to member indices; default each member and all at once.
     measure: the members' features `[N, D_m]` on adversarial images to scalars, kept in `extras`.
+    keep: return the first so many adversarial images besides.
 
     Pure: wrap in `jit` and `over_runs`.
     """
@@ -122,18 +126,21 @@ def evaluate(
         probabilities, features = in_chunks(outputs, chunk, images)
         return jnp.moveaxis(probabilities, 1, 0), features
 
+    def scored(images: Array) -> tuple[Array, dict[str, Array]]:
+        probabilities, features = forward(images)
+        return probabilities, measure(features) if measure else {}
+
     def perturb(members: tuple[int, ...], made: Attack) -> Array:
         return craft(ensemble, variables, members, made, dataset, key, combine=combine, chunk=chunk)
 
-    def one(eps: Array) -> tuple[Array, Array, dict[str, Array]]:
+    def one(eps: Array) -> tuple[Array, Array, Array, dict[str, Array]]:
         made = attack(eps)
-        results = []
-        for members in sources.values():
-            images = perturb(members, made)
-            norms = jax.vmap(made.ball.norm)(images - to_float(dataset.images))
-            probabilities, features = forward(images)
-            results.append((probabilities, norms, measure(features) if measure else {}))
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)
+        images = jnp.stack([perturb(members, made) for members in sources.values()])
+        norms = jax.vmap(jax.vmap(made.ball.norm))(images - to_float(dataset.images))
+        # One copy of the forward pass for all sources compiles in a third of the time of three.
+        probabilities, extras = over_axis(scored)(images)
+        return probabilities, norms, images[:, :keep], extras
 
-    adversarial, norms, extras = over_axis(one)(jnp.asarray(eps))
-    return Predictions(dataset.labels, forward(dataset.images)[0], adversarial, norms, extras)
+    adversarial, norms, images, extras = over_axis(one)(jnp.asarray(eps))
+    clean = forward(dataset.images)[0]
+    return Predictions(dataset.labels, clean, adversarial, norms, images, extras)
