@@ -1,9 +1,14 @@
 """What the experiment scripts share: settings from the command line, and one-line errors."""
 
+import io
+import json
+import math
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from contextlib import redirect_stderr
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -13,6 +18,16 @@ import tyro
 from jaxadv import results
 from jaxadv.data import Splits, load_dataset
 from jaxadv.errors import UserError
+
+# Settings of which there must be at least one; all other numbers may be 0.
+COUNTS = ("seeds", "epochs", "batch_size", "pgd_steps")
+# Where a run reads and writes: the numbers do not depend on it.
+PLACES = (*("source", "data_dir", "out", "resume", "from_dir", "first_seed", "save_adversarial"),)
+# What is done with trained networks: another study of them may choose otherwise.
+AFTER_TRAINING = (
+    *("preset", "models", "attacks", "balls", "eps", "combine"),
+    *("pgd_steps", "pgd_step_size", "pgd_examples"),
+)
 
 
 @dataclass(frozen=True)
@@ -50,9 +65,7 @@ class Common:
 
     def config(self) -> dict[str, Any]:
         """The settings that decide the numbers, for `config.json` and `results.json`."""
-        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name in ("data_dir", "out", "resume", "from_dir", "first_seed", "save_adversarial"):
-            chosen.pop(name)
+        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in PLACES}
         return {**chosen, "seeds": self.seed_list}
 
 
@@ -60,10 +73,7 @@ Settings = TypeVar("Settings", bound=Common)
 
 
 def _check(settings: Common) -> None:
-    if settings.seeds < 1:
-        raise UserError(f"--seeds {settings.seeds}: give at least 1")
-    if settings.first_seed < 0:
-        raise UserError(f"--first-seed {settings.first_seed}: seeds are at least 0")
+    """Refuse numbers that could only fail later, or mean nothing."""
     for name, value in asdict(settings).items():
         option = f"--{name.replace('_', '-')}"
         values = value if isinstance(value, tuple) else (value,)
@@ -71,8 +81,12 @@ def _check(settings: Common) -> None:
             raise UserError(f"{option}: name at least one")
         if len(set(values)) < len(values):
             raise UserError(f"{option} {value}: name each once")
-        if ("eps" in name or "strength" in name) and any(v is not None and v < 0 for v in values):
-            raise UserError(f"{option} {value}: must be at least 0")
+        for number in values:
+            if not isinstance(number, int | float):
+                continue
+            least = 1 if name in COUNTS else 0
+            if not (math.isfinite(number) and number >= least):
+                raise UserError(f"{option} {number}: give a number of at least {least}")
 
 
 def use_compilation_cache() -> None:
@@ -92,21 +106,33 @@ def parse(
     """The settings of a preset with the command line's overrides.
 
     Raises:
-        UserError: unknown preset or impossible value. An unknown option exits with status 2.
+        UserError: unknown preset or option, or impossible value.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     name = _preset(words) or "quick"
     if name not in presets:
         raise UserError(f"--preset {name}: {study} has {', '.join(presets)}")
-    settings = tyro.cli(
-        type(presets[name]),
-        args=words,
-        default=presets[name],
-        prog=f"python -m experiments.{study}",
-        description=description,
-    )
+    printed = io.StringIO()
+    try:
+        with redirect_stderr(printed):
+            settings = tyro.cli(
+                type(presets[name]),
+                args=words,
+                default=presets[name],
+                prog=f"python -m experiments.{study}",
+                description=description,
+            )
+    except SystemExit as stopped:
+        if not stopped.code:  # --help
+            raise
+        raise UserError(_one_line(printed.getvalue())) from None
     _check(settings)
     return settings
+
+
+def _one_line(box: str) -> str:
+    """What tyro prints in a box, as one line."""
+    return re.sub(r"[\s\u2500-\u257f]+", " ", box).strip()
 
 
 def _preset(words: Sequence[str]) -> str | None:
@@ -133,16 +159,31 @@ def load(settings: Common) -> Splits:
         )
     images, labels = splits.train
     train = type(splits.train)(images[:count], labels[:count])
-    return type(splits)(**{**vars(splits), "train": train})
+    title = f"{splits.title}, first {count:,} training images"
+    return replace(splits, title=title, train=train)
 
 
 def begin(study: str, settings: Common) -> tuple[Splits, Path, dict[str, Any]]:
     """A study's data, its output folder, claimed, and the configuration written there."""
     splits = load(settings)
     out = settings.out or Path("runs") / f"{study}-{settings.preset}"
-    config = {**settings.config(), "data_title": splits.title, "data_source": splits.source}
+    kind = splits.source.partition(": ")[0] if splits.source.startswith("files") else splits.source
+    config = {**settings.config(), "data_title": splits.title, "data_source": kind}
+    if settings.from_dir is not None:
+        _check_reuse(settings.from_dir, config)
     results.claim(out, config, settings.resume)
     return splits, out, config
+
+
+def _check_reuse(source: Path, config: Mapping[str, Any]) -> None:
+    """Refuse another run's networks if they were not trained as this run asks."""
+    there = results.read_json(source / "config.json")
+    for key, wanted in json.loads(json.dumps(config)).items():
+        if key not in (*AFTER_TRAINING, "data_source") and there.get(key) != wanted:
+            raise UserError(
+                f"--from {source}: its networks were trained with {key} {there.get(key)!r}, "
+                f"not {wanted!r}; ask for the same"
+            )
 
 
 def run(study: Callable[[], None]) -> None:
@@ -152,6 +193,10 @@ def run(study: Callable[[], None]) -> None:
         study()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}; choose another folder", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("\nstopped; the last whole epoch is kept: add --resume to go on", file=sys.stderr)

@@ -24,14 +24,13 @@ import numpy as np
 import optax
 
 from experiments import cli, measure, report
+from experiments.measure import Measured
 from experiments.train import trained
-from jaxadv import models, results, training
+from jaxadv import models, training
 from jaxadv.attacks import Attack, Ball, fgm, fgsm, l2, linf, pgd
 from jaxadv.data import Dataset, Splits
 from jaxadv.defences import decorrelation, ramp
 from jaxadv.ensemble import Ensemble, stacked
-from jaxadv.errors import UserError
-from jaxadv.results import Row
 from jaxadv.types import Array
 
 STUDY = "decorrelated_pairs"
@@ -163,57 +162,52 @@ def train_pairs(
 
 
 def measured(
-    settings: Settings, name: str, ensemble: Ensemble, state: training.State, splits: Splits
-) -> tuple[list[Row], measure.Arrays, measure.Arrays]:
-    """Rows, predictions and kept images of one architecture: natural features, every attack."""
+    settings: Settings,
+    name: str,
+    ensemble: Ensemble,
+    state: training.State,
+    splits: Splits,
+    out: Path,
+) -> Measured:
+    """One architecture: natural images, then every attack, the first with its features."""
     strengths = np.asarray(state.settings["strength"]).tolist()
     runs = [
         {"model": name, "defence": defence(strength, strengths), "seed": int(seed)}
         for strength, seed in zip(strengths, state.seed, strict=True)
     ]
-    rows, arrays = measure.natural_rows(ensemble, state, splits, runs)
-    images: measure.Arrays = {}
-    for number, trial in enumerate(trials(settings, splits.test.images[0].size)):
-        test, first = trial.images(splits.test), number == 0
-        predicted = measure.predictions(
+
+    def attacked(trial: measure.Trial, first: bool) -> Measured:
+        return measure.attacked(
             trial,
             ensemble,
             state,
-            test,
+            splits.test,
+            runs,
             combine=settings.combine,
             with_features=first,
             keep=settings.save_adversarial,
         )
-        rows += measure.clean_rows(predicted, runs) if first else []
-        rows += measure.trial_rows(trial, predicted, runs, ensemble.size)
-        arrays |= measure.stored(trial, predicted)
-        images |= measure.images(trial, predicted, ensemble.size)
-    return rows, measure.under(name, arrays), measure.under(name, images)
 
-
-def check(settings: Settings) -> None:
-    """Refuse settings that could only fail later."""
-    if settings.pgd_steps < 1 or settings.pgd_step_size < 0:
-        raise UserError(
-            f"--pgd-steps {settings.pgd_steps}, --pgd-step-size {settings.pgd_step_size}: "
-            "at least 1 step of at least 0"
-        )
+    parts = [
+        measure.once(out, f"{name}-natural", lambda: measure.natural(ensemble, state, splits, runs))
+    ]
+    for number, trial in enumerate(trials(settings, splits.test.images[0].size)):
+        what = f"{name}-{trial.name}-{trial.ball}"
+        parts.append(measure.once(out, what, partial(attacked, trial, number == 0)))
+    rows, arrays, images = measure.together(parts)
+    return Measured(rows, measure.under(name, arrays), measure.under(name, images))
 
 
 def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
-    check(settings)
     splits, out, config = cli.begin(STUDY, settings)
-    rows, arrays, images = list[Row](), measure.Arrays(), measure.Arrays()
+    parts = []
     for name in settings.models:
         ensemble = stacked(MODELS[name](len(splits.class_names)))
         state = train_pairs(settings, name, ensemble, splits.train, out)
-        new_rows, new_arrays, new_images = measured(settings, name, ensemble, state, splits)
-        rows, arrays, images = rows + new_rows, arrays | new_arrays, images | new_images
-    results.write_arrays(out / "predictions.npz", arrays)
-    if settings.save_adversarial:
-        measure.write_images(out, images, splits.test, settings.save_adversarial)
-    results.write(out, STUDY, config, rows)
+        parts.append(measured(settings, name, ensemble, state, splits, out))
+    whole = measure.together(parts)
+    measure.write(out, STUDY, config, whole, splits.test, settings.save_adversarial)
     report.show(out)
 
 

@@ -7,19 +7,20 @@ import jax.numpy as jnp
 
 from jaxadv.data import Dataset, Splits
 from jaxadv.data.batches import to_float
-from jaxadv.ensemble import Ensemble
+from jaxadv.ensemble import Ensemble, features, predict
 from jaxadv.evaluation import in_chunks
 from jaxadv.losses import held_out_r_squared
+from jaxadv.precision import in_float32
 from jaxadv.types import Array, Variables
 
 SCATTER_POINTS = 2000
 
 
-def feature_scores(features: tuple[Array, ...]) -> dict[str, Array]:
+def feature_scores(members: tuple[Array, ...]) -> dict[str, Array]:
     """R² of every ordered pair of members, in-sample and held-out, on halves of the samples."""
     scores = {}
-    for i, source in enumerate(features, start=1):
-        for j, target in enumerate(features, start=1):
+    for i, source in enumerate(members, start=1):
+        for j, target in enumerate(members, start=1):
             if i != j:
                 inside, outside = held_out_r_squared(source, target)
                 scores[f"r_squared {i}>{j}"] = inside
@@ -29,11 +30,21 @@ def feature_scores(features: tuple[Array, ...]) -> dict[str, Array]:
 
 def all_features(ensemble: Ensemble, variables: Variables, images: Array) -> tuple[Array, ...]:
     """Every member's features `[N, D_m]` on images `[N, H, W, C]`, in eval mode."""
+    forward = features(ensemble, variables)
+    return in_chunks(lambda chunk: forward(to_float(chunk)), 1000, images)
 
-    def forward(chunk: Array) -> tuple[Array, ...]:
-        return ensemble.apply(variables, to_float(chunk), train=False, key=None)[0].features
 
-    return in_chunks(forward, 1000, images)
+def probabilities(ensemble: Ensemble) -> Callable[[Variables, Array], Array]:
+    """Every member's class probabilities `[M, N, C]` on images `[N, H, W, C]`, in eval mode."""
+
+    @in_float32
+    def measure(variables: Variables, images: Array) -> Array:
+        def forward(chunk: Array) -> Array:
+            return jnp.moveaxis(jax.nn.softmax(predict(ensemble, variables)(to_float(chunk))), 0, 1)
+
+        return jnp.moveaxis(in_chunks(forward, 1000, images), 1, 0)
+
+    return measure
 
 
 def first_component(features: Array) -> Array:
@@ -44,15 +55,19 @@ def first_component(features: Array) -> Array:
 
 
 def natural(ensemble: Ensemble) -> Callable[[Variables, Dataset], dict[str, Array]]:
-    """Scores on natural images: R², live columns, and the first components with their own R²."""
+    """Scores on natural images: R², live columns, and the first components with their own R².
 
+    A column is live if it varies: a dead unit is constant, but not zero, behind a BatchNorm.
+    """
+
+    @in_float32
     def measure(variables: Variables, dataset: Dataset) -> dict[str, Array]:
-        features = all_features(ensemble, variables, dataset.images)
-        components = jnp.stack([first_component(z) for z in features[:2]])
+        members = all_features(ensemble, variables, dataset.images)
+        components = jnp.stack([first_component(z) for z in members[:2]])
         correlation = jnp.corrcoef(components)[0, 1]
         return {
-            **feature_scores(features),
-            "live_columns": jnp.stack([jnp.any(z != 0, axis=0).sum() for z in features]),
+            **feature_scores(members),
+            "live_columns": jnp.stack([jnp.any(z != z[:1], axis=0).sum() for z in members]),
             "component_r_squared": correlation**2,
             "components": components[:, :SCATTER_POINTS],
         }

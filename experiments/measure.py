@@ -1,6 +1,9 @@
 """Attack the trained runs of a study and measure their features: one program a trial."""
 
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -25,6 +28,14 @@ Arrays: TypeAlias = dict[str, np.ndarray]
 ATTACK_STREAM = 2  # folded into a run's seed: 0 is its initial weights, 1 its training
 
 
+class Measured(NamedTuple):
+    """Rows, arrays for predictions.npz, and adversarial images for adversarial.npz."""
+
+    rows: list[Row]
+    arrays: Arrays
+    images: Arrays
+
+
 class Trial(NamedTuple):
     """One attack over a sweep of radii.
 
@@ -38,89 +49,21 @@ class Trial(NamedTuple):
     radii: np.ndarray
     limit: int = 0
 
-    def images(self, test: Dataset) -> Dataset:
-        """The test images it attacks."""
-        return Dataset(test.images[: self.limit or None], test.labels[: self.limit or None])
 
-
-def predictions(
-    trial: Trial,
-    ensemble: Ensemble,
-    state: State,
-    test: Dataset,
-    *,
-    combine: str = "loss",
-    with_features: bool = False,
-    keep: int = 0,
-) -> Predictions:
-    """Every run's predictions under one trial, leading axis runs, on the host.
-
-    keep: with them every run's first so many adversarial images.
-    with_features: also score the features of the adversarial images, where half of these are at
-        least twice as many as the features; with fewer, R² says little.
-    """
-    width = features.feature_width(ensemble, state.variables, test)
-    enough = len(test.labels) // 2 >= 2 * width
-    measure = features.feature_scores if with_features and enough else None
-
-    def one(run: tuple[Variables, Array], test: Dataset) -> Predictions:
-        variables, seed = run
-        key = jax.random.fold_in(jax.random.key(seed), ATTACK_STREAM)
-        return evaluate(
-            ensemble,
-            variables,
-            trial.make,
-            trial.radii,
-            test,
-            key,
-            combine=combine,
-            measure=measure,
-            keep=keep,
-        )
-
-    return jax.device_get(jax.jit(over_runs(one))((state.variables, state.seed), test))
-
-
-def trial_rows(
-    trial: Trial, predicted: Predictions, runs: Sequence[Keys], members: int
-) -> list[Row]:
-    """Rows of every run, radius and source of one trial."""
-    sources = each_and_all(members)
-    rows = list[Row]()
-    for number, keys in enumerate(runs):
-        run: Predictions = jax.tree.map(lambda leaf, i=number: leaf[i], predicted)
-        for e, eps in enumerate(trial.radii):
-            at = {**keys, "attack": trial.name, "ball": trial.ball, "eps": round(float(eps), 6)}
-            chosen = run._replace(adversarial=run.adversarial[e])
-            rows += to_rows.attack_rows(chosen, sources, at)
-            for s, source in enumerate(sources):
-                scores = {name: value[e, s] for name, value in run.extras.items()}
-                half = len(run.labels) // 2
-                rows += to_rows.feature_rows(scores, half, {**at, "source": source})
-    return rows
-
-
-def clean_rows(predicted: Predictions, runs: Sequence[Keys]) -> list[Row]:
-    """Clean accuracy of every run."""
-    rows = list[Row]()
-    for number, keys in enumerate(runs):
-        rows += to_rows.clean_rows(jax.tree.map(lambda leaf, i=number: leaf[i], predicted), keys)
-    return rows
-
-
-def natural_rows(
-    ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Keys]
-) -> tuple[list[Row], Arrays]:
-    """Rows on natural images' features, and the first components that a scatter shows."""
+def natural(ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Keys]) -> Measured:
+    """Clean accuracy on the test images, scores of the features, the components a scatter shows."""
     width = features.feature_width(ensemble, state.variables, splits.test)
     sample, split = features.sample_for_features(splits, width)
-    measure = jax.jit(over_runs(features.natural(ensemble)))
-    measured = jax.device_get(measure(state.variables, sample))
+    clean = jax.jit(over_runs(features.probabilities(ensemble)))
+    scores = jax.jit(over_runs(features.natural(ensemble)))
+    clean = jax.device_get(clean(state.variables, splits.test.images))
+    measured = jax.device_get(scores(state.variables, sample))
     count, rows = len(sample.labels), list[Row]()
     for number, run in enumerate(runs):
+        rows += to_rows.clean_rows(clean[number], splits.test.labels, run)
         keys = {**run, "split": split}
-        scores = {k: v[number] for k, v in measured.items() if k.startswith("r_squared")}
-        rows += to_rows.feature_rows(scores, count // 2, keys)
+        named = {k: v[number] for k, v in measured.items() if k.startswith("r_squared")}
+        rows += to_rows.feature_rows(named, count // 2, keys)
         component = float(measured["component_r_squared"][number])
         value = component if np.isfinite(component) else None
         rows.append({"metric": "component_r_squared", "value": value, "n": count, **keys})
@@ -128,7 +71,78 @@ def natural_rows(
             at = {**keys, "target": str(target), "of": width}
             rows.append({"metric": "live_columns", "value": int(live), "n": count, **at})
     labels = np.asarray(sample.labels[: features.SCATTER_POINTS], np.uint8)
-    return rows, {"components": measured["components"], "component_labels": labels}
+    return Measured(rows, {"components": measured["components"], "component_labels": labels}, {})
+
+
+def attacked(
+    trial: Trial,
+    ensemble: Ensemble,
+    state: State,
+    test: Dataset,
+    runs: Sequence[Keys],
+    *,
+    combine: str = "loss",
+    with_features: bool = False,
+    keep: int = 0,
+) -> Measured:
+    """Rows and predictions of every run under one trial.
+
+    with_features: also score the features of the adversarial images, where half of these are at
+        least twice as many as the features; with fewer, R² says little.
+    keep: with them every run's first so many adversarial images.
+    """
+    test = Dataset(test.images[: trial.limit or None], test.labels[: trial.limit or None])
+    width = features.feature_width(ensemble, state.variables, test)
+    enough = len(test.labels) // 2 >= 2 * width
+    measure = features.feature_scores if with_features and enough else None
+
+    def one(run: tuple[Variables, Array], test: Dataset) -> Predictions:
+        variables, seed = run
+        key = jax.random.fold_in(jax.random.key(seed), ATTACK_STREAM)
+        settings: dict[str, Any] = {"combine": combine, "measure": measure, "keep": keep}
+        return evaluate(ensemble, variables, trial.make, trial.radii, test, key, **settings)
+
+    predicted = jax.device_get(jax.jit(over_runs(one))((state.variables, state.seed), test))
+    name = f"{trial.name}_{trial.ball}"
+    rows = list(_attack_rows(trial, predicted, runs, ensemble.size))
+    images = _images(trial, predicted, ensemble.size) if keep else {}
+    return Measured(rows, under(name, _stored(predicted)), under(name, images))
+
+
+def _attack_rows(
+    trial: Trial, predicted: Predictions, runs: Sequence[Keys], members: int
+) -> Iterable[Row]:
+    """Rows of every run, radius and source of one trial."""
+    sources = each_and_all(members)
+    for number, keys in enumerate(runs):
+        run: Predictions = jax.tree.map(lambda leaf, i=number: leaf[i], predicted)
+        for e, eps in enumerate(trial.radii):
+            at = {**keys, "attack": trial.name, "ball": trial.ball, "eps": round(float(eps), 6)}
+            yield from to_rows.attack_rows(run.adversarial[e], run.clean, run.labels, sources, at)
+            for s, source in enumerate(sources):
+                scores = {name: value[e, s] for name, value in run.extras.items()}
+                half = len(run.labels) // 2
+                yield from to_rows.feature_rows(scores, half, {**at, "source": source})
+
+
+def _stored(predicted: Predictions) -> Arrays:
+    """Predictions as arrays to keep: probabilities in half precision, predicted classes exact."""
+    clean, adversarial = np.asarray(predicted.clean), np.asarray(predicted.adversarial)
+    return {
+        "labels": np.asarray(predicted.labels[0], np.uint8),
+        "clean": clean.astype(np.float16),
+        "clean_class": clean.argmax(-1).astype(np.uint8),
+        "adversarial": adversarial.astype(np.float16),
+        "adversarial_class": adversarial.argmax(-1).astype(np.uint8),
+        "norms": np.asarray(predicted.norms),
+    }
+
+
+def _images(trial: Trial, predicted: Predictions, members: int) -> Arrays:
+    """The kept adversarial images `[runs, A, K, H, W, C]` of every source, and the radii `[A]`."""
+    kept = np.asarray(predicted.images)
+    named: Arrays = {source: kept[:, :, s] for s, source in enumerate(each_and_all(members))}
+    return {**named, "eps": trial.radii}
 
 
 def under(name: str, arrays: Arrays) -> Arrays:
@@ -136,34 +150,52 @@ def under(name: str, arrays: Arrays) -> Arrays:
     return {f"{name}/{key}": value for key, value in arrays.items()}
 
 
-def stored(trial: Trial, predicted: Predictions) -> Arrays:
-    """Predictions as arrays to keep: probabilities in half precision, predicted classes exact."""
-    clean, adversarial = np.asarray(predicted.clean), np.asarray(predicted.adversarial)
-    return under(
-        f"{trial.name}_{trial.ball}",
-        {
-            "labels": np.asarray(predicted.labels[0], np.uint8),
-            "clean": clean.astype(np.float16),
-            "clean_class": clean.argmax(-1).astype(np.uint8),
-            "adversarial": adversarial.astype(np.float16),
-            "adversarial_class": adversarial.argmax(-1).astype(np.uint8),
-            "norms": np.asarray(predicted.norms),
-        },
-    )
+def together(parts: Iterable[Measured]) -> Measured:
+    """Several measurements as one."""
+    whole = Measured([], {}, {})
+    for part in parts:
+        whole = Measured(
+            whole.rows + part.rows, whole.arrays | part.arrays, whole.images | part.images
+        )
+    return whole
 
 
-def images(trial: Trial, predicted: Predictions, members: int) -> Arrays:
-    """The kept adversarial images `[runs, A, K, H, W, C]` of every source, and the radii `[A]`."""
-    kept = np.asarray(predicted.images)
-    named: Arrays = {source: kept[:, :, s] for s, source in enumerate(each_and_all(members))}
-    named["eps"] = trial.radii
-    return under(f"{trial.name}_{trial.ball}", named)
+def once(out: Path, name: str, make: Callable[[], Measured]) -> Measured:
+    """What `make` measures; a run that goes on takes what was measured before from its folder.
+
+    Attacks can take as long as training: a kill then costs the running one, not those before it.
+    """
+    path = out / "measured" / name
+    rows, arrays = path.with_suffix(".json"), path.with_suffix(".npz")
+    if rows.exists():  # written last, so the arrays are there
+        with np.load(arrays) as archive:
+            kept = {kind: _level(kind, archive) for kind in ("arrays", "images")}
+        return Measured(results.read_json(rows)["rows"], **kept)
+    begun = time.perf_counter()
+    part = make()
+    results.write_arrays(arrays, under("arrays", part.arrays) | under("images", part.images))
+    results.write_json(rows, {"measured": name, "rows": part.rows})
+    print(f"{name}: measured in {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+    return part
 
 
-def write_images(out: Path, kept: Arrays, test: Dataset, count: int) -> None:
-    """`adversarial.npz`: the kept images, and the first `count` test images they came from."""
-    natural = {
-        "natural": np.asarray(to_float(test.images[:count])),
-        "labels": np.asarray(test.labels[:count]),
-    }
-    results.write_arrays(out / "adversarial.npz", {**natural, **kept})
+def _level(name: str, arrays: Mapping[str, np.ndarray]) -> Arrays:
+    """The arrays under a first level, that level taken off: the inverse of `under`."""
+    prefix = f"{name}/"
+    return {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)}
+
+
+def write(
+    out: Path, study: str, config: Keys, measured: Measured, test: Dataset, images: int
+) -> None:
+    """Write a study's results: rows, predictions, and the first `images` adversarial images."""
+    results.write_arrays(out / "predictions.npz", measured.arrays)
+    if images:
+        natural = {
+            # Compiled, as the attacks have it: the division by 255 then rounds alike.
+            "natural": np.asarray(jax.jit(to_float)(test.images[:images])),
+            "labels": np.asarray(test.labels[:images]),
+        }
+        results.write_arrays(out / "adversarial.npz", {**natural, **measured.images})
+    results.write(out, study, config, measured.rows)
+    shutil.rmtree(out / "measured", ignore_errors=True)

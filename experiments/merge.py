@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import tyro
 
 from experiments import cli, report
@@ -28,12 +27,12 @@ def joined(arguments: Arguments) -> None:
     first = runs[0]
     if any(run["experiment"] != first["experiment"] for run in runs):
         raise UserError("these are runs of different experiments; merge runs of one")
-    results.claim(arguments.out, config, resume=False)
     # The scatter shows one seed a defence: the first run's arrays hold it.
-    with np.load(arguments.directories[0] / "predictions.npz") as archive:
-        arrays = {name: archive[name] for name in archive.files if "component" in name}
-    results.write_arrays(arguments.out / "predictions.npz", arrays)
-    environments = [run["environment"] for run in runs]
+    arrays = report.scatter_arrays(arguments.directories[0])
+    results.claim(arguments.out, config, resume=False)
+    if arrays:
+        results.write_arrays(arguments.out / "predictions.npz", arrays)
+    environments = [run.get("environment") for run in runs]
     results.write(arguments.out, first["experiment"], config, rows, environments)
     report.show(arguments.out)
 

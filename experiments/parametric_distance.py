@@ -17,14 +17,14 @@ import numpy as np
 import optax
 
 from experiments import cli, measure, report
+from experiments.measure import Measured
 from experiments.train import trained
-from jaxadv import models, results, training
+from jaxadv import models, training
 from jaxadv.attacks import fgsm
 from jaxadv.data import Splits
 from jaxadv.defences import parametric_distance
 from jaxadv.ensemble import Ensemble, stacked
 from jaxadv.losses import squared_distance
-from jaxadv.results import Row
 
 STUDY = "parametric_distance"
 MODELS = {"cnn": models.cnn, "fc": models.fc}
@@ -96,9 +96,9 @@ def train_pairs(
 
 
 def measured(
-    settings: Settings, ensemble: Ensemble, state: training.State, splits: Splits
-) -> tuple[list[Row], measure.Arrays, measure.Arrays]:
-    """Rows, each with the run's target and measured distance, predictions, and kept images."""
+    settings: Settings, ensemble: Ensemble, state: training.State, splits: Splits, out: Path
+) -> Measured:
+    """Natural images and FGSM; rows carry the run's target and measured distance."""
     runs = [
         {
             "model": settings.model,
@@ -111,21 +111,21 @@ def measured(
             zip(state.seed, state.settings["distance"], strict=True)
         )
     ]
-    trial = measure.Trial("fgsm", "linf", fgsm, np.asarray(settings.eps, np.float32))
-    rows, arrays = measure.natural_rows(ensemble, state, splits, runs)
-    predicted = measure.predictions(
-        trial,
-        ensemble,
-        state,
-        splits.test,
-        combine=settings.combine,
-        with_features=True,
-        keep=settings.save_adversarial,
-    )
-    rows += measure.clean_rows(predicted, runs)
-    rows += measure.trial_rows(trial, predicted, runs, ensemble.size)
-    arrays |= measure.stored(trial, predicted)
-    return rows, arrays, measure.images(trial, predicted, ensemble.size)
+
+    def attacked() -> Measured:
+        return measure.attacked(
+            measure.Trial("fgsm", "linf", fgsm, np.asarray(settings.eps, np.float32)),
+            ensemble,
+            state,
+            splits.test,
+            runs,
+            combine=settings.combine,
+            with_features=True,
+            keep=settings.save_adversarial,
+        )
+
+    natural = measure.once(out, "natural", lambda: measure.natural(ensemble, state, splits, runs))
+    return measure.together([natural, measure.once(out, "fgsm-linf", attacked)])
 
 
 def _of_run(state: training.State, number: int) -> dict[str, np.ndarray]:
@@ -137,11 +137,8 @@ def study(settings: Settings) -> None:
     splits, out, config = cli.begin(STUDY, settings)
     ensemble = stacked(MODELS[settings.model](len(splits.class_names)))
     state = train_pairs(settings, ensemble, splits, out)
-    rows, arrays, images = measured(settings, ensemble, state, splits)
-    results.write_arrays(out / "predictions.npz", arrays)
-    if settings.save_adversarial:
-        measure.write_images(out, images, splits.test, settings.save_adversarial)
-    results.write(out, STUDY, config, rows)
+    whole = measured(settings, ensemble, state, splits, out)
+    measure.write(out, STUDY, config, whole, splits.test, settings.save_adversarial)
     report.show(out)
 
 

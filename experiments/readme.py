@@ -55,17 +55,20 @@ def command(run: Run) -> str:
     preset = json.loads(json.dumps(PRESETS[study][config["preset"]].config()))
     words = [f"python -m experiments.{study} --preset {config['preset']}"]
     for key, usual in preset.items():
-        if key == "seeds" and len(config["seeds"]) != len(usual):
-            words.append(f"--seeds {len(config['seeds'])}")
-        elif key != "seeds" and config[key] != usual:
-            values = config[key] if isinstance(config[key], list) else [config[key]]
+        chosen = config.get(key, usual)
+        if key != "seeds" and chosen != usual:
+            values = chosen if isinstance(chosen, list) else [chosen]
             words.append(" ".join([f"--{key.replace('_', '-')}", *map(str, values)]))
+    seeds = config["seeds"]
+    words += [f"--first-seed {seeds[0]}"] if seeds[0] else []
+    words += [f"--seeds {len(seeds)}"] if len(seeds) != len(preset["seeds"]) else []
     return " ".join(words)
 
 
 def provenance(name: str, run: Run) -> str:
     """One line: where these results lie, what made them, on how many seeds."""
-    return f"- `results/{name}/`: `{command(run)}`, {len(run['config']['seeds'])} seeds"
+    merged = ", made in parts and merged" if isinstance(run["environment"], list) else ""
+    return f"- `results/{name}/`: `{command(run)}`, {len(run['config']['seeds'])} seeds{merged}"
 
 
 def section(directory: Path = RESULTS) -> str:

@@ -1,7 +1,9 @@
 """Tables and figures of a finished run, from what it wrote and nothing else."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -26,7 +28,10 @@ def pair_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
     """Figs 2 and 3 of Wiedeman & Wang, and success rates."""
     plots.transfer_bars(rows, figures / "transfer.png")
     plots.metric_lines(rows, "success_rate", figures / "success.png")
-    arrays = _arrays(directory / "predictions.npz")
+    arrays = scatter_arrays(directory)
+    if not arrays:
+        print(f"{directory}: without predictions.npz, no scatter of features", file=sys.stderr)
+        return
     for model in distinct(rows, "model"):
         panels = {}
         for defence, number in _first_runs(rows, model).items():
@@ -51,12 +56,20 @@ def _first_runs(rows: Sequence[Row], model: str) -> dict[str, int]:
     return first
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def scatter_arrays(directory: Path) -> dict[str, np.ndarray]:
+    """The arrays that the scatter of features shows; none if the run's arrays were not kept.
+
+    Raises:
+        UserError: if predictions.npz is damaged.
+    """
+    path = directory / "predictions.npz"
+    if not path.exists():
+        return {}
     try:
         with np.load(path) as archive:
             wanted = [name for name in archive.files if "component" in name]
             return {name: archive[name] for name in wanted}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, BadZipFile) as error:
         raise UserError(f"{path}: not readable ({error}); run the experiment again") from None
 
 

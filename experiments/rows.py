@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxadv import metrics
-from jaxadv.evaluation import ALL, Predictions
+from jaxadv.evaluation import ALL
 from jaxadv.metrics import Rate
 from jaxadv.results import Row
 from jaxadv.types import Array
@@ -19,27 +19,29 @@ def row(metric: str, measured: Rate, **keys: Any) -> Row:
     return {"metric": metric, "value": measured.value, "n": measured.n, **keys}
 
 
-def clean_rows(predictions: Predictions, keys: Keys) -> Iterator[Row]:
-    """Clean accuracy of each member and of the mean-probability ensemble."""
-    labels = predictions.labels
-    for index, wrong in enumerate(metrics.wrong(predictions.clean, labels), start=1):
+def clean_rows(probabilities: Array, labels: Array, keys: Keys) -> Iterator[Row]:
+    """Clean accuracy of each member, `[M, N, C]`, and of the mean-probability ensemble."""
+    for index, wrong in enumerate(metrics.wrong(probabilities, labels), start=1):
         yield row("clean_accuracy", metrics.rate(~wrong), **keys, target=str(index))
-    joint = metrics.ensemble_wrong(predictions.clean, labels)
+    joint = metrics.ensemble_wrong(probabilities, labels)
     yield row("clean_accuracy", metrics.rate(~joint), **keys, target="ensemble")
 
 
 def attack_rows(
-    predictions: Predictions, sources: Mapping[str, tuple[int, ...]], keys: Keys
+    adversarial: Array,
+    clean: Array,
+    labels: Array,
+    sources: Mapping[str, tuple[int, ...]],
+    keys: Keys,
 ) -> Iterator[Row]:
-    """Rates of one attack setting's predictions, `adversarial [S, M, N, C]`.
+    """Rates of one attack setting: probabilities `[S, M, N, C]`, and those of the clean images.
 
     For every source: success_rate (every attacked member wrong), and for every member error_rate.
     For a single source and every other member: both transfer rates.
     """
-    labels = predictions.labels
-    clean_wrong = metrics.wrong(predictions.clean, labels)
+    clean_wrong = metrics.wrong(clean, labels)
     for number, (source, members) in enumerate(sources.items()):
-        probabilities = predictions.adversarial[number]
+        probabilities = adversarial[number]
         wrong = metrics.wrong(probabilities, labels)
         fooled = metrics.fooled(wrong, members)
         at = {**keys, "source": source}

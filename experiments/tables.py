@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from jaxadv.evaluation import ALL
-from jaxadv.metrics import Interval, interval, paired_difference, regression_line
-from jaxadv.plots.reduce import distinct, single_source
+from jaxadv.metrics import Interval, interval, mean_line, paired_difference
+from jaxadv.plots.reduce import against_distance, distinct, single_source
 from jaxadv.results import Row, by_seed, over_seeds, select
 
 COLLAPSED_BELOW = 0.5  # clean accuracy of a member that has not learned the classes
@@ -41,9 +41,12 @@ def collapsed(rows: Iterable[Row], model: str, defence: str) -> dict[int, int]:
 
 
 def networks(rows: Sequence[Row]) -> Table:
-    """Clean accuracy, collapsed seeds, R² in both directions and live feature columns."""
-    header = ["model", "pairs", "seeds", "collapsed", "clean accuracy", "R² 1→2", "R² 2→1"]
-    header += ["held out 1→2", "held out 2→1", "PCA R²", "live columns"]
+    """Clean accuracy (mean, and of the worst member), R² both ways, live feature columns.
+
+    The last column names the images whose features were regressed: half to fit, half held out.
+    """
+    header = ["model", "pairs", "seeds", "collapsed", "clean accuracy", "lowest", "R² 1→2"]
+    header += ["R² 2→1", "held out 1→2", "held out 2→1", "PCA R²", "live columns", "R² on"]
     lines = []
     for model in distinct(rows, "model"):
         for defence in distinct(select(rows, model=model), "defence"):
@@ -53,6 +56,7 @@ def networks(rows: Sequence[Row]) -> Table:
             accuracy = interval(list(by_seed(select(members, metric="clean_accuracy")).values()))
             line = [model, defence, str(len(lost)), str(sum(n > 0 for n in lost.values()))]
             line.append(written(accuracy))
+            line.append(f"{min(r['value'] for r in select(members, metric='clean_accuracy')):.3f}")
             for metric in ("r_squared", "r_squared_held_out"):
                 for source, target in (("1", "2"), ("2", "1")):
                     where = {"from_features_of": source, "features_of": target}
@@ -60,6 +64,8 @@ def networks(rows: Sequence[Row]) -> Table:
             line.append(written(over_seeds(chosen, metric="component_r_squared")))
             live = [over_seeds(members, metric="live_columns", target=t) for t in ("1", "2")]
             line.append(", ".join(f"{value.mean:.0f}" if value else "–" for value in live))
+            images = select(chosen, metric="component_r_squared")
+            line.append(", ".join(f"{r[0]:,} {r[1]}" for r in distinct(images, "n", "split")))
             lines.append(line)
     return Table("Networks: mean ± 95 % interval over seeds (median)", header, lines)
 
@@ -130,23 +136,24 @@ def one_and_all(rows: Sequence[Row]) -> Table:
 
 
 def slopes(rows: Sequence[Row]) -> Table:
-    """Transfer and R² against ‖θ1 − θ2‖²: least-squares slope for each eps."""
-    header = ["metric", "eps", "points", "mean", "slope per 1000", "0 in the interval"]
+    """Transfer and R² against ‖θ1 − θ2‖²: the mean slope of the seeds' least-squares lines."""
+    header = ["metric", "eps", "pairs", "mean", "slope per 1000", "seeds", "0 in the interval"]
     lines = []
     for metric in ("transfer_rate", "r_squared", "r_squared_held_out"):
         for eps in [None, *distinct(rows, "eps")]:
-            chosen = single_source(select(rows, metric=metric, eps=eps))
-            chosen = [row for row in chosen if row["value"] is not None]
-            if len(chosen) < 3:
+            clouds = against_distance(single_source(select(rows, metric=metric, eps=eps)))
+            line = mean_line(clouds.values())
+            if line is None:
                 continue
-            values = [r["value"] for r in chosen]
-            line = regression_line([r["distance"] / 1000 for r in chosen], values)
-            within = "yes" if abs(line.slope) <= line.half else "no"
-            slope = f"{line.slope:+.4f} ± {line.half:.4f}"
-            radius = "natural" if eps is None else f"{eps:.3g}"
-            mean = f"{sum(values) / len(values):.3f}"
-            lines.append([metric, radius, str(line.n), mean, slope, within])
-    return Table("Against the squared distance of the weights (slope ± 95 %)", header, lines)
+            values = [value for cloud in clouds.values() for value in cloud.value]
+            slope = line.slope
+            half = "" if slope.half is None else f" ± {1000 * slope.half:.4f}"
+            within = "–" if slope.half is None else "no" if slope.excludes_zero else "yes"
+            cells = [metric, "natural" if eps is None else f"{eps:.3g}", str(len(values))]
+            cells += [f"{sum(values) / len(values):.3f}", f"{1000 * slope.mean:+.4f}{half}"]
+            lines.append([*cells, str(slope.n), within])
+    title = "Against the squared distance of the weights: slope of each seed's line, mean ± 95 %"
+    return Table(title, header, lines)
 
 
 def show(table: Table) -> None:

@@ -51,8 +51,8 @@ def latest(directory: str | Path, like: PyTree) -> PyTree | None:
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"{path}: the checkpoint does not fit or is damaged ({reason[:200]}); "
-            "remove that folder to go on from an earlier state, or start afresh in a new --out"
+            f"{path}: the checkpoint does not fit these networks or is damaged "
+            f"({reason[:200]}); start afresh in a new --out"
         ) from None
     # Orbax ties arrays to a device, and a program for tied arrays is another one to compile.
     return jax.tree.map(jnp.array, jax.device_get(loaded))

@@ -3,7 +3,7 @@
 Every rate carries its count. A rate of nothing, 0/0, is None: neither 0 nor 1 would be true.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -99,16 +99,22 @@ def paired_difference(a: dict[int, float], b: dict[int, float]) -> Interval | No
 
 
 class Line(NamedTuple):
-    """A least-squares line with the 95 % half-width of its slope."""
+    """The mean of several least-squares lines, its slope with the 95 % interval."""
 
-    slope: float
-    half: float
+    slope: Interval
     intercept: float
-    n: int
 
 
-def regression_line(x: Sequence[float], y: Sequence[float]) -> Line:
-    """Ordinary least squares of `y` on `x`; needs at least three points of two abscissae."""
-    fitted = stats.linregress(x, y)
-    half = stats.t.ppf(0.975, len(x) - 2) * fitted.stderr
-    return Line(float(fitted.slope), float(half), float(fitted.intercept), len(x))
+def mean_line(curves: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Line | None:
+    """The mean of the least-squares lines of y on x of each curve, a seed's `(x, y)` say.
+
+    The points of a seed share its initial weights and batches; seeds are independent, so the
+    interval is over their slopes. Curves without two different x are left out; None if all are.
+    """
+    lines = [np.polyfit(x, y, 1) for x, y in curves if len(set(x)) > 1]
+    if not lines:
+        return None
+    slopes, intercepts = np.transpose(lines)
+    slope = interval(slopes.tolist())
+    assert slope is not None
+    return Line(slope, float(intercepts.mean()))

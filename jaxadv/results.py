@@ -103,6 +103,8 @@ def claim(directory: Path, config: Mapping[str, Any], resume: bool) -> None:
         UserError: if it belongs to another configuration, or holds work and `resume` is off.
     """
     path = directory / "config.json"
+    if path.exists() and len(list(directory.iterdir())) == 1:
+        path.unlink()  # claimed, then refused before any work was done
     wanted = json.loads(json.dumps(config))
     if directory.exists() and not directory.is_dir():
         raise UserError(f"{directory}: is a file; give --out a folder")

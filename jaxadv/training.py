@@ -177,6 +177,7 @@ def fit(
         )
     probe = jnp.arange(batch_size)
 
+    @in_float32
     def one(state: State, dataset: Dataset) -> tuple[State, Metrics]:
         state, metrics = epoch(phases, batch_size, state, dataset)
         if monitor is not None:

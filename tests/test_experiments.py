@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import cli, decorrelated_pairs, merge, parametric_distance, plot
+from experiments import cli, decorrelated_pairs, measure, merge, parametric_distance, plot
 from jaxadv import results
+from jaxadv.data import Dataset
 
 STUDIES = {"decorrelated_pairs": decorrelated_pairs, "parametric_distance": parametric_distance}
 SMALL = {
-    "decorrelated_pairs": "--models cnn --seeds 2 --epochs 4 --eps 0.0 0.1 --pgd-steps 2 "
-    "--pgd-examples 40",
+    "decorrelated_pairs": "--seeds 2 --epochs 4 --eps 0.0 0.1 --pgd-steps 2 --pgd-examples 40 "
+    "--save-adversarial 5",
     "parametric_distance": "--seeds 2 --epochs 2 --eps 0.1 --distances 50 100",
 }
 
@@ -57,7 +58,7 @@ def cache(compilation_cache):
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory, cache) -> Path:
     out = tmp_path_factory.mktemp("pairs") / "run"
-    run("decorrelated_pairs", *small("decorrelated_pairs", out, "--save-adversarial", "5"))
+    run("decorrelated_pairs", *small("decorrelated_pairs", out))
     return out
 
 
@@ -90,7 +91,7 @@ def test_eps_zero_attacks_change_nothing(pairs):
 def test_rates_follow_from_the_kept_predictions(pairs):
     rows = results.read(pairs)["rows"]
     with np.load(pairs / "predictions.npz") as kept:
-        classes, labels = kept["cnn/fgsm_linf/adversarial_class"], kept["cnn/fgsm_linf/labels"]
+        classes, labels = kept["fc/fgsm_linf/adversarial_class"], kept["fc/fgsm_linf/labels"]
     wrong = classes[0, 1, 0] != labels  # first run, eps 0.1, crafted on member 1: [M, N]
     where = {"attack": "fgsm", "ball": "linf", "eps": 0.1, "source": "1", "seed": 0}
     (row,) = results.select(rows, metric="transfer_rate", defence="plain", **where)
@@ -102,9 +103,9 @@ def test_saved_adversarial_images_keep_the_ball(pairs):
     with np.load(pairs / "adversarial.npz") as kept:
         natural = kept["natural"].astype(np.float64)
         for name in ("fgsm_linf", "fgm_l2", "pgd_linf", "pgd_l2"):
-            eps = kept[f"cnn/{name}/eps"][:, None]
+            eps = kept[f"fc/{name}/eps"][:, None]
             for source in ("1", "2", "all"):
-                images = kept[f"cnn/{name}/{source}"]
+                images = kept[f"fc/{name}/{source}"]
                 assert images.shape == (4, 2, 5, 8, 8, 1)  # runs, eps, images
                 assert images.dtype == np.float32
                 flat = (images.astype(np.float64) - natural).reshape(4, 2, 5, -1)
@@ -122,11 +123,24 @@ def test_figures_are_redrawn_from_results_alone(pairs, capsys, monkeypatch):
     plot.main()
     drawn = capsys.readouterr().out.split()
     assert {Path(name).name for name in drawn} == {
-        "features-cnn.png",
+        "features-fc.png",
         "success.png",
         "transfer.png",
     }
     assert all(Path(name).stat().st_size > 5000 for name in drawn)
+
+
+def test_figures_of_results_whose_arrays_were_not_kept(pairs, tmp_path, capsys, monkeypatch):
+    (tmp_path / "results.json").write_bytes((pairs / "results.json").read_bytes())
+    monkeypatch.setattr(sys, "argv", ["plot", str(tmp_path)])
+    plot.main()
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {
+        "success.png",
+        "transfer.png",
+    }
+    assert "no scatter" in capsys.readouterr().err
+    (tmp_path / "predictions.npz").write_bytes((pairs / "predictions.npz").read_bytes()[:999])
+    assert "predictions.npz" in refused(capsys, plot.main)
 
 
 def test_other_settings_do_not_enter_the_folder(pairs, capsys):
@@ -147,15 +161,27 @@ def test_from_reuses_the_trained_networks(pairs, tmp_path):
 
 
 def test_from_a_run_that_is_not_finished(pairs, tmp_path, capsys):
-    words = small("decorrelated_pairs", tmp_path / "x", "--from", str(pairs), "--epochs", "9")
-    line = refused(capsys, lambda: run("decorrelated_pairs", *words))
-    assert "4 of 9 epochs" in line
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    (unfinished / "config.json").write_bytes((pairs / "config.json").read_bytes())
+    words = small("decorrelated_pairs", tmp_path / "x", "--from", str(unfinished))
+    assert "0 of 4 epochs" in refused(capsys, lambda: run("decorrelated_pairs", *words))
 
 
-def test_from_a_run_of_other_seeds(pairs, tmp_path, capsys):
-    words = small("decorrelated_pairs", tmp_path / "x", "--from", str(pairs), "--first-seed", "5")
-    line = refused(capsys, lambda: run("decorrelated_pairs", *words))
-    assert "seeds [0, 1, 0, 1], not [5, 6, 5, 6]" in line
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--first-seed", "5"], "seeds [0, 1], not [5, 6]"),
+        (["--seeds", "1"], "seeds [0, 1], not [0]"),
+        (["--ridge", "0"], "ridge 0.00012, not 0.0"),
+        (["--train-examples", "1000"], "train_examples 0, not 1000"),
+        (["--epochs", "3"], "epochs 4, not 3"),
+    ],
+)
+def test_from_a_run_that_was_trained_otherwise(pairs, tmp_path, capsys, words, expected):
+    words = small("decorrelated_pairs", tmp_path / "x", "--from", str(pairs), *words)
+    assert expected in refused(capsys, lambda: run("decorrelated_pairs", *words))
+    assert not (tmp_path / "x").exists()
 
 
 def test_merge_joins_runs(pairs, tmp_path, monkeypatch):
@@ -222,12 +248,23 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(tmp_path):
         (["--eps"], "--eps"),
         (["--seeds", "0"], "--seeds 0"),
         (["--preset", "enormous"], "enormous"),
-        (["--batch-size", "64"], "64 samples for 64 features"),
+        (["--batch-size", "64"], "64 samples for 200 features"),
         (["--batch-size", "5000"], "batch size 5000 for 1437 examples"),
         (["--data", "mnist", "--data-dir", "nowhere"], "nowhere"),
         (["--from", "nowhere"], "nowhere"),
         (["--pgd-steps", "0"], "--pgd-steps 0"),
         (["--train-examples", "999999"], "999999"),
+        (["--batch-size", "0"], "--batch-size 0"),
+        (["--epochs", "-3"], "--epochs -3"),
+        (["--eps", "nan"], "--eps nan"),
+        (["--eps", "inf"], "--eps inf"),
+        (["--sketch-width", "-5"], "--sketch-width -5"),
+        (["--pgd-examples", "-5"], "--pgd-examples -5"),
+        (["--save-adversarial", "-5"], "--save-adversarial -5"),
+        (["--ramp-epochs", "-1"], "--ramp-epochs -1"),
+        (["--models", "vgg"], "vgg"),
+        (["--epocs", "3"], "--epocs"),
+        (["--epochs", "many"], "many"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(tmp_path, capsys, words, expected):
@@ -247,13 +284,32 @@ def test_a_truncated_data_file_is_one_line_and_status_2(tmp_path, capsys):
     assert "idx" in refused(capsys, lambda: run("decorrelated_pairs", *settings))
 
 
-@pytest.mark.parametrize("words", [["--models", "vgg"], ["--epocs", "3"], ["--epochs", "many"]])
-def test_an_unknown_model_option_or_number_exits_with_status_2(tmp_path, capsys, words):
-    with pytest.raises(SystemExit) as stopped:
-        run("decorrelated_pairs", *small("decorrelated_pairs", tmp_path / "run", *words))
-    assert stopped.value.code == 2
-    printed = capsys.readouterr().err
-    assert words[-1] in printed or words[0] in printed
+def test_an_output_folder_below_a_file(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    words = small("decorrelated_pairs", tmp_path / "file" / "run")
+    assert "file" in refused(capsys, lambda: run("decorrelated_pairs", *words))
+
+
+def test_a_refused_run_does_not_keep_its_folder(tmp_path, capsys):
+    words = small("decorrelated_pairs", tmp_path / "run", "--batch-size", "64")
+    refused(capsys, lambda: run("decorrelated_pairs", *words))
+    assert results.claim(tmp_path / "run", {"other": 1}, resume=False) is None
+
+
+def test_measurements_of_a_run_that_was_stopped_are_taken_up(tmp_path):
+    calls = []
+
+    def make():
+        calls.append(1)
+        return measure.Measured([{"value": 0.5}], {"a/b": np.arange(3)}, {"c": np.ones(2)})
+
+    first, again = (measure.once(tmp_path, "cnn-fgsm", make) for _ in range(2))
+    assert len(calls) == 1
+    assert again.rows == first.rows
+    np.testing.assert_array_equal(again.arrays["a/b"], np.arange(3))
+    np.testing.assert_array_equal(again.images["c"], np.ones(2))
+    measure.write(tmp_path, "study", {}, again, Dataset(np.ones((2, 1)), np.ones(2)), 0)
+    assert not (tmp_path / "measured").exists()
 
 
 def test_plot_of_a_folder_without_results(tmp_path, capsys, monkeypatch):

@@ -59,10 +59,18 @@ def test_paired_difference_uses_only_common_seeds():
     assert (found.mean, found.n) == (0.75, 2)
 
 
-def test_regression_line_by_hand():
-    line = metrics.regression_line([0, 1, 2, 3], [1, 3, 5, 7.0])
-    assert (line.slope, line.intercept) == pytest.approx((2.0, 1.0))
-    assert line.half == pytest.approx(0.0, abs=1e-12)
-    noisy = metrics.regression_line([0, 1, 2], [0, 1, 0])
-    # slope 0, residuals 1/3, −2/3, 1/3: se = sqrt(2/3 / 1 / 2), t(0.975, 1) = 12.7062
-    assert noisy.half == pytest.approx(12.7062 * np.sqrt(1 / 3), rel=1e-4)
+def test_mean_line_by_hand():
+    # Slopes 2, 1 and 0: mean 1, standard deviation 1, t(0.975, 2) = 4.30265.
+    curves = [([0, 1, 2], [1, 3, 5]), ([0, 1], [0, 1]), ([0, 1, 2], [0, 1, 0])]
+    line = metrics.mean_line(curves)
+    assert line is not None
+    assert line.slope.mean == pytest.approx(1.0)
+    assert line.slope.half == pytest.approx(4.30265 / np.sqrt(3), rel=1e-4)
+    assert line.intercept == pytest.approx((1 + 0 + 1 / 3) / 3)
+
+
+def test_mean_line_needs_a_curve_of_two_abscissae():
+    assert metrics.mean_line([([1.0], [0.1]), ([1.0, 1.0], [0.1, 0.3])]) is None
+    line = metrics.mean_line([([1.0], [0.1]), ([1.0, 2.0], [0.1, 0.3])])
+    assert line is not None
+    assert (line.slope.mean, line.slope.half) == (pytest.approx(0.2), None)

@@ -73,7 +73,9 @@ def test_outside_jit_too():
 
 
 @pytest.mark.parametrize(
-    ("shape", "kinds"), [(SHAPES[0], [*KINDS, "full"]), (SHAPES[1], ["zero"] * 4)], ids=str
+    ("shape", "kinds"),
+    [*((shape, [*KINDS, "full"]) for shape in SHAPES), (SHAPES[1], ["zero"] * 4)],
+    ids=str,
 )
 def test_vmap_over_four_equals_float64_pinv(shape, kinds):
     pairs = [features(*shape, seed, kind) for seed, kind in enumerate(kinds)]

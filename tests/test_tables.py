@@ -44,6 +44,7 @@ def test_collapsed_seeds_are_counted_and_stay_in_the_mean():
     assert (plain["seeds"], plain["collapsed"]) == ("2", "0")
     assert (decorrelated["seeds"], decorrelated["collapsed"]) == ("2", "1")
     assert decorrelated["clean accuracy"].startswith("0.700 ±")
+    assert (plain["lowest"], decorrelated["lowest"]) == ("0.900", "0.100")
 
 
 def test_transfer_in_both_directions_and_over_uncollapsed_seeds():
@@ -74,13 +75,14 @@ def test_runs_of_one_dataset_stand_in_one_table():
     [
         ({}, ""),
         ({"seeds": [0, 1]}, " --seeds 2"),
+        ({"seeds": [5, 6, 7, 8, 9]}, " --first-seed 5"),
         ({"models": ["fc"], "pgd_examples": 0}, " --models fc --pgd-examples 0"),
     ],
 )
 def test_the_command_that_makes_results_again(changes, expected):
     config = decorrelated_pairs.PRESETS["paper"].config() | {"data_title": "MNIST"}
     plain = {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}
-    run = {"experiment": "decorrelated_pairs", "config": plain | changes}
+    run = {"experiment": "decorrelated_pairs", "config": plain | changes, "environment": {}}
     assert readme.command(run) == (
         "python -m experiments.decorrelated_pairs --preset paper" + expected
     )
@@ -90,3 +92,21 @@ def test_pairs_of_several_strengths_are_told_apart():
     names = [decorrelated_pairs.defence(s, (0, 0.05, 0.5)) for s in (0, 0.05, 0.5)]
     assert names == ["plain", "decorrelated λ=0.05", "decorrelated λ=0.5"]
     assert decorrelated_pairs.defence(0.5, (0.0, 0.0, 0.5, 0.5)) == "decorrelated"
+
+
+def test_slopes_are_each_seeds_own():
+    keys = {"metric": "transfer_rate", "eps": 0.1, "source": "1", "model": "cnn"}
+    rows = [
+        {**keys, "seed": seed, "distance": distance, "target": target, "value": value + offset}
+        for seed, offset in ((0, 0.0), (1, 0.3))
+        for distance, value in ((1000.0, 0.5), (2000.0, 0.4))
+        for target in ("1", "2")
+    ]
+    (cells,) = tables.slopes(rows).lines
+    found = dict(zip(tables.slopes(rows).header, cells, strict=True))
+    # Four pairs; both seeds fall by 0.1 per 1000, however far apart they lie.
+    assert found["pairs"] == "4"
+    assert found["mean"] == "0.600"
+    assert found["slope per 1000"] == "-0.1000 ± 0.0000"
+    assert (found["seeds"], found["0 in the interval"]) == ("2", "no")
+    assert tables.slopes(rows[:2]).lines == []  # one distance has no slope

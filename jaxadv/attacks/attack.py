@@ -97,7 +97,7 @@ def check_radius(name: str, value: Any) -> None:
     Traced values cannot be looked at, nor the placeholders that jax puts into pytrees.
     """
     if isinstance(value, jax.core.Tracer) or not isinstance(
-        value, int | float | jax.Array | np.ndarray
+        value, int | float | jax.Array | np.ndarray | np.generic
     ):
         return
     if not np.all(np.asarray(value) >= 0):

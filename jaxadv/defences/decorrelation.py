@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
@@ -40,7 +41,8 @@ def decorrelation(
 ) -> Phase:
     """The phase CE1 + CE2 + λ L_R, λ the run's setting "strength" times `schedule(epoch)`.
 
-    A run with λ = 0 never computes L_R, so it costs what plain training costs.
+    On a CPU, where runs follow one another, one with λ = 0 never computes L_R and costs what plain
+    training costs; under `vmap` every run costs what the dearest does.
 
     joined: "sum" or "root_sum_square" of the cross-entropies.
     sketch_width: correlate the features on so many random directions, fresh each step; 0, as
@@ -51,7 +53,9 @@ def decorrelation(
     def loss(
         variables: Variables, batch: Dataset, key: Key, epoch: Array, settings: dict[str, Array]
     ) -> tuple[Array, tuple[Variables, Metrics]]:
-        outputs, variables = ensemble.apply(variables, batch.images, train=True, key=key)
+        # The sketch draws from `key` itself, so dropout must not.
+        dropout = jax.random.fold_in(key, ensemble.size)
+        outputs, variables = ensemble.apply(variables, batch.images, train=True, key=dropout)
         losses = jnp.mean(cross_entropy(outputs.logits, batch.labels), axis=-1)
         strength = settings[STRENGTH] * schedule(epoch)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
 from jax import lax
 
 from jaxadv.errors import UserError
@@ -91,7 +92,8 @@ def from_linen(module: nn.Module, feature: str | None = None, *, train_argument:
             **keywords(train),
         )
         outputs = output if isinstance(output, Outputs) else Outputs(output, {})
-        taps = {**outputs.taps, **{k: v[0] for k, v in state.get("taps", {}).items()}}
+        sown = flatten_dict(state.get("taps", {}), sep="/")
+        taps = {**outputs.taps, **{k: v[0] for k, v in sown.items()}}
         if name == "logits":
             taps["logits"] = outputs.logits
         elif name not in taps:

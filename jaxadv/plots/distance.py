@@ -1,13 +1,13 @@
 """Transfer and feature correlation against parameter distance (Wiedeman & Wang 2022, Fig 1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from jaxadv.metrics import Line, regression_line
+from jaxadv.metrics import mean_line
 from jaxadv.plots import style
 from jaxadv.plots.reduce import (
     Cloud,
@@ -26,9 +26,9 @@ MARKS: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5, "mew": 0, "alpha": 0.
 def distance_panels(rows: Sequence[Row], path: str | Path) -> None:
     """Transfer rate (left) and R² of the features (right) against ‖θ1 − θ2‖², a point a pair.
 
-    Rows carry the measured squared distance under "distance". Left, a least-squares line for each
-    ε, its slope with the 95 % interval in the legend; right, natural inputs (rows without ε) in
-    grey. One row of panels for each model, attack and ball.
+    Rows carry the measured squared distance under "distance". Left, for each ε the mean of the
+    seeds' least-squares lines, its slope with the 95 % interval in the legend; right, natural
+    inputs (rows without ε) in grey. One row of panels for each model, attack and ball.
     """
     rows = single_source(row for row in rows if row.get("distance") is not None)
     transfer, natural = attacked(rows, "transfer_rate"), select(rows, metric="r_squared", eps=None)
@@ -46,24 +46,24 @@ def distance_panels(rows: Sequence[Row], path: str | Path) -> None:
                 ax.set_xlabel("squared parameter distance ‖θ₁ − θ₂‖²")
 
 
-def fitted(cloud: Cloud) -> Line | None:
-    """The least-squares line; None of fewer than three points, or of one distance only."""
-    if len(cloud.value) < 3 or len(set(cloud.distance)) < 2:
-        return None
-    return regression_line(cloud.distance, cloud.value)
+def joined(clouds: Mapping[int, Cloud]) -> Cloud:
+    """The points of all seeds."""
+    return Cloud(
+        [x for cloud in clouds.values() for x in cloud.distance],
+        [y for cloud in clouds.values() for y in cloud.value],
+    )
 
 
 def draw_transfer(ax: Axes, rows: Sequence[Row]) -> None:
     """Points and a line for each ε."""
     radii = sorted(distinct(rows, "eps"))
     for eps, colour in zip(radii, style.ordered_colours(len(radii)), strict=True):
-        cloud = against_distance(select(rows, eps=eps))
-        line, label = fitted(cloud), f"ε = {eps:.3g}"
+        clouds = against_distance(select(rows, eps=eps))
+        cloud, line, label = joined(clouds), mean_line(clouds.values()), f"ε = {eps:.3g}"
         if line is not None:
             ends = np.array([min(cloud.distance), max(cloud.distance)])
-            ax.plot(ends, line.intercept + line.slope * ends, color=colour, lw=1.6)
-            slope, half = line.slope * UNIT, line.half * UNIT
-            label += f": {slope:+.3f} ± {half:.3f}".replace("-", "−")
+            ax.plot(ends, line.intercept + line.slope.mean * ends, color=colour, lw=1.6)
+            label += f": {style.per_unit(line.slope, UNIT)}"
         ax.plot(*cloud, color=colour, label=label, **MARKS)
     style.limit(ax, 0, 1)
     ax.set_ylabel("transfer rate")
@@ -74,10 +74,11 @@ def draw_correlation(ax: Axes, rows: Sequence[Row], natural: Sequence[Row]) -> N
     """R² on natural inputs in grey, and on adversarial inputs of each ε."""
     radii = sorted(distinct(rows, "eps"))
     clouds: list[tuple[Cloud, Any, str]] = [
-        (against_distance(natural), style.GREY, "natural inputs")
+        (joined(against_distance(natural)), style.GREY, "natural inputs")
     ]
     for eps, colour in zip(radii, style.ordered_colours(len(radii)), strict=True):
-        clouds.append((against_distance(select(rows, eps=eps)), colour, f"ε = {eps:.3g}"))
+        cloud = joined(against_distance(select(rows, eps=eps)))
+        clouds.append((cloud, colour, f"ε = {eps:.3g}"))
     lowest = 0.0
     for cloud, colour, label in clouds:
         if cloud.value:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 from jaxadv.evaluation import ALL
-from jaxadv.metrics import Interval, interval
+from jaxadv.metrics import Interval
 from jaxadv.results import Row, over_seeds, select
 
 Setting: TypeAlias = tuple[str | None, str | None, str | None]  # model, attack, ball
@@ -60,13 +60,14 @@ class Cloud(NamedTuple):
     value: list[float]
 
 
-def against_distance(rows: Iterable[Row]) -> Cloud:
-    """For each (seed, distance): the mean over the rows, both directions say, that have a value."""
-    rows = [row for row in rows if row.get("distance") is not None]
-    cloud = Cloud([], [])
-    for seed, distance in sorted(distinct(rows, "seed", "distance"), key=lambda pair: pair[1]):
-        mean = interval([row["value"] for row in select(rows, seed=seed, distance=distance)])
+def against_distance(rows: Iterable[Row]) -> dict[int, Cloud]:
+    """For each seed, ascending by distance: the mean over a pair's rows, both directions say."""
+    rows = [r for r in rows if r.get("distance") is not None and r["value"] is not None]
+    clouds: dict[int, Cloud] = {}
+    for seed, distance in sorted(distinct(rows, "seed", "distance")):
+        mean = over_seeds(rows, seed=seed, distance=distance)
         if mean is not None:
+            cloud = clouds.setdefault(seed, Cloud([], []))
             cloud.distance.append(distance)
             cloud.value.append(mean.mean)
-    return cloud
+    return clouds

@@ -19,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from jaxadv.metrics import Interval
 from jaxadv.results import write_atomically
 
 Grid: TypeAlias = np.ndarray  # of Axes, [rows, columns]
@@ -101,6 +102,12 @@ def radius_label(ball: str | None) -> str:
 def words(name: str) -> str:
     """A key of a row as a reader would write it."""
     return name.replace("r_squared", "R²").replace("_", " ")
+
+
+def per_unit(slope: Interval, unit: float) -> str:
+    """A slope for each `unit` of the abscissa, with its sign and interval."""
+    half = "" if slope.half is None else f" ± {slope.half * unit:.3f}"
+    return f"{slope.mean * unit:+.3f}{half}".replace("-", "−")
 
 
 def seeds_label(counts: Sequence[int]) -> str:

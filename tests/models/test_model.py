@@ -190,3 +190,20 @@ def test_parameter_counts_of_the_papers_networks():
     assert count(cnn()) == 80 + 1168 + 4640 + 330
     weights = 784 * 500 + 500 * 500 + 500 * 200 + 200 * 200 + 200 * 100 + 100 * 10
     assert count(fc()) == weights + 3 * (500 + 500 + 200 + 200 + 100) + 10
+
+
+def test_a_tap_sown_inside_a_submodule_is_named_by_its_path():
+    class Block(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            self.sow("taps", "inner", 2 * x)
+            return x
+
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return Block(name="block")(x)
+
+    model = from_linen(Net(), "block/inner")
+    outputs, _ = model.apply(model.init(jax.random.key(0), jnp.ones((2, 3))), jnp.ones((2, 3)))
+    np.testing.assert_array_equal(outputs.taps["block/inner"], 2 * np.ones((2, 3)))
