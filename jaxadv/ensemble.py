@@ -6,7 +6,7 @@ evaluation see only `Ensemble`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,8 @@ import jax.numpy as jnp
 from jaxadv.errors import UserError
 from jaxadv.models.model import Model
 from jaxadv.types import Array, Key, Predict, Variables
+
+Indices: TypeAlias = Sequence[int] | Array  # of members; static, or traced of a static length
 
 
 class EnsembleOutputs(NamedTuple):
@@ -35,12 +37,14 @@ class Ensemble(NamedTuple):
     size: M.
     pick: `(variables, indices) -> (Ensemble, variables)`, some of the members as an ensemble of
         their own: attacking one member then costs one member.
+    alike: whether the members share one architecture; `indices` may then be traced.
     """
 
     init: Callable[..., Variables]
     apply: Callable[..., tuple[EnsembleOutputs, Variables]]
     size: int
-    pick: Callable[[Variables, tuple[int, ...]], tuple["Ensemble", Variables]]
+    pick: Callable[[Variables, Indices], tuple["Ensemble", Variables]]
+    alike: bool = False
 
 
 def predict(ensemble: Ensemble, variables: Variables) -> Predict:
@@ -83,11 +87,11 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
         logits, feature, updated = jax.vmap(one)(variables, jnp.arange(size))
         return EnsembleOutputs(logits, tuple(feature)), updated
 
-    def pick(variables: Variables, indices: tuple[int, ...]) -> tuple[Ensemble, Variables]:
+    def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
         chosen = jax.tree.map(lambda leaf: leaf[jnp.asarray(indices)], variables)
         return stacked(model, len(indices)), chosen
 
-    return Ensemble(init, apply, size, pick)
+    return Ensemble(init, apply, size, pick, alike=True)
 
 
 def mixed(groups: Sequence[Ensemble]) -> Ensemble:
@@ -111,7 +115,7 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
         )
         return joined, updated
 
-    def pick(variables: Variables, indices: tuple[int, ...]) -> tuple[Ensemble, Variables]:
+    def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
         owners = [(g, i) for g, group in enumerate(groups) for i in range(group.size)]
         chosen = [owners[index] for index in indices]
         parts = [groups[g].pick(variables[g], (i,)) for g, i in chosen]
@@ -132,7 +136,7 @@ def callables(functions: Sequence[Predict]) -> Ensemble:
         logits = tuple(function(x) for function in functions)
         return EnsembleOutputs(jnp.stack(logits), logits), variables
 
-    def pick(variables: Variables, indices: tuple[int, ...]) -> tuple[Ensemble, Variables]:
+    def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
         return callables([functions[index] for index in indices]), variables
 
     return Ensemble(lambda key, x: (), apply, len(functions), pick)
