@@ -38,7 +38,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     for path in (tmp_path / "epoch-1").rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
-    with pytest.raises(UserError, match="epoch-1: the checkpoint does not fit or is damaged"):
+    with pytest.raises(UserError, match="epoch-1: the checkpoint does not fit these networks or is damaged"):
         checkpoint.latest(tmp_path, STATE)
 
 
