@@ -23,7 +23,11 @@ SECTION = re.compile(r"<!-- results -->\n.*?<!-- /results -->", re.S)
 SHOWN_EPS = 0.1  # the radius the paper's discussion turns on
 PRESETS = {study.STUDY: study.PRESETS for study in (decorrelated_pairs, parametric_distance)}
 TABLES: dict[str, Callable[[list[Row]], list[Table]]] = {
-    decorrelated_pairs.STUDY: lambda rows: [tables.networks(rows), tables.transfer(_shown(rows))],
+    decorrelated_pairs.STUDY: lambda rows: [
+        tables.networks(rows),
+        tables.transfer(_shown(rows)),
+        tables.one_and_all(_shown(rows)),
+    ],
     parametric_distance.STUDY: lambda rows: [tables.slopes(rows)],
 }
 

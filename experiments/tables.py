@@ -115,22 +115,26 @@ def transfer(rows: Sequence[Row]) -> Table:
 
 
 def one_and_all(rows: Sequence[Row]) -> Table:
-    """Success of attacks on one member, and of the joint attack that must fool both at once."""
-    defences = distinct(rows, "defence")
-    header = ["model", "attack", "ball", "eps"]
-    header += [f"{d}: {what}" for d in defences for what in ("one", "both", "mean probability")]
+    """For each attack and defence: success on one member, and on both by the joint attack.
+
+    The joint attack counts twice: where it fools both members, and where it fools the mean of
+    their probabilities.
+    """
+    header = ["model", "attack", "ball", "eps", "pairs", "one", "both", "mean probability"]
     lines = []
     for model, attack, ball, eps in attack_settings(rows):
         at = {"model": model, "attack": attack, "ball": ball, "eps": eps}
-        line = [model, attack, ball, f"{eps:.3g}"]
-        for defence in defences:
+        for defence in distinct(select(rows, **at), "defence"):
             chosen = select(rows, defence=defence, **at)
-            single = single_source(chosen)
-            line.append(written(over_seeds(single, metric="success_rate")))
-            line.append(written(over_seeds(chosen, metric="success_rate", source=ALL)))
             joint = {"metric": "error_rate", "source": ALL, "target": "ensemble"}
-            line.append(written(over_seeds(chosen, **joint)))
-        lines.append(line)
+            lines.append(
+                [
+                    *(model, attack, ball, f"{eps:.3g}", defence),
+                    written(over_seeds(single_source(chosen), metric="success_rate")),
+                    written(over_seeds(chosen, metric="success_rate", source=ALL)),
+                    written(over_seeds(chosen, **joint)),
+                ]
+            )
     title = "Success of the attack on one member, on both at once, and on their mean probability"
     return Table(title, header, lines)
 

@@ -1,5 +1,6 @@
 """Checkpoints: the newest whole one is found, damage is named."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +18,7 @@ def test_a_state_reads_back_and_only_the_newest_is_kept(tmp_path):
     newer = jax.tree.map(lambda leaf: leaf + 1, STATE)
     checkpoint.save(tmp_path, newer, 2)
     found = checkpoint.latest(tmp_path, STATE)
-    jax.tree.map(np.testing.assert_array_equal, found, newer)
+    chex.assert_trees_all_equal(found, newer)
     assert isinstance(found, State)
     assert [path.name for path in tmp_path.iterdir()] == ["epoch-2"]
 
@@ -38,7 +39,9 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     for path in (tmp_path / "epoch-1").rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
-    with pytest.raises(UserError, match="epoch-1: the checkpoint does not fit these networks or is damaged"):
+    with pytest.raises(
+        UserError, match="epoch-1: the checkpoint does not fit these networks or is damaged"
+    ):
         checkpoint.latest(tmp_path, STATE)
 
 

@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,8 +24,7 @@ def trio(x):
 
 
 def close(actual, expected, atol=1e-6):
-    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=atol)
+    chex.assert_trees_all_close(actual, expected, rtol=1e-5, atol=atol)
 
 
 @pytest.mark.parametrize("train", [False, True])
@@ -51,8 +51,7 @@ def test_members_begin_apart(trio):
 def test_stack_undoes_member(trio):
     _, variables = trio
     again = stack([member(variables, i) for i in range(3)])
-    assert jax.tree.structure(again) == jax.tree.structure(variables)
-    jax.tree.map(np.testing.assert_array_equal, again, variables)
+    chex.assert_trees_all_equal(again, variables)
 
 
 def test_spatial_features_are_flattened_per_image(x):
@@ -71,10 +70,9 @@ def test_mixed_joins_groups_in_order(trio, x):
     assert joined.size == 4
     parts = [e.apply(v, x, train=True) for e, v in zip((group, other), both, strict=True)]
     close(outputs.logits, jnp.concatenate([o.logits for o, _ in parts]))
-    close(outputs.features, [f for o, _ in parts for f in o.features])
+    close(list(outputs.features), [f for o, _ in parts for f in o.features])
     close(updated, tuple(u for _, u in parts))
-    shapes = jax.tree.map(jnp.shape, jax.eval_shape(joined.init, KEY, x))
-    assert shapes == jax.tree.map(jnp.shape, both)
+    chex.assert_trees_all_equal_shapes(jax.eval_shape(joined.init, KEY, x), both)
 
 
 def test_callables_are_their_own_logits_and_features(x):

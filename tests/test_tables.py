@@ -20,7 +20,9 @@ def pair(defence, seed, accuracies, transfers):
         rows.append({"metric": "success_rate", "value": 0.4, **where})
         strict = {"metric": "transfer_rate_clean_correct", "target": target}
         rows.append({"value": value / 2, **strict, **where})
-    rows.append({"metric": "success_rate", "value": 0.1, **keys, **AT, "source": "all"})
+    joint = {**keys, **AT, "source": "all"}
+    rows.append({"metric": "success_rate", "value": 0.1, **joint})
+    rows.append({"metric": "error_rate", "value": 0.3, "target": "ensemble", **joint})
     return rows
 
 
@@ -60,6 +62,12 @@ def test_transfer_in_both_directions_and_over_uncollapsed_seeds():
     assert decorrelated["− plain"] == "-0.300 ± 0.000"
     # The joint attack's success is not a success on one member.
     assert plain["success"] == "0.400 ± 0.000"
+
+
+def test_attacks_on_one_member_and_on_all():
+    plain = line(tables.one_and_all(ROWS), "plain")
+    shown = {"one": "0.400 ± 0.000", "both": "0.100 ± 0.000", "mean probability": "0.300 ± 0.000"}
+    assert {key: plain[key] for key in shown} == shown
 
 
 def test_runs_of_one_dataset_stand_in_one_table():

@@ -1,5 +1,6 @@
 """`fit`: what a seed decides, that runs do not touch each other, and that resuming is exact."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,11 +36,6 @@ def trained(digits, seeds, strengths, epochs=2, state=None, phases=None):
     return last
 
 
-def leaves_equal(a, b) -> bool:
-    same = jax.tree.map(lambda x, y: bool(jnp.array_equal(x, y)), a, b)
-    return all(jax.tree.leaves(same))
-
-
 def run_of(state, number):
     return jax.tree.map(lambda leaf: leaf[number], state)
 
@@ -54,25 +50,23 @@ def test_a_run_does_not_depend_on_the_runs_beside_it(digits):
     together, _ = trained(digits, [0, 1, 0], [0.0, 0.05, 0.05])
     alone, _ = trained(digits, [1], [0.05])
     np.testing.assert_array_equal(run_of(together, 1).seed, run_of(alone, 0).seed)
-    for a, b in zip(
-        jax.tree.leaves(run_of(together, 1).variables),
-        jax.tree.leaves(run_of(alone, 0).variables),
-        strict=True,
-    ):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+    chex.assert_trees_all_close(
+        run_of(together, 1).variables, run_of(alone, 0).variables, atol=1e-5
+    )
 
 
 def test_runs_of_one_seed_begin_at_the_same_weights(digits):
     state = training.init(ENSEMBLE.init, [phase()], digits, [3, 3, 4], {"strength": [0, 1, 0]})
-    assert leaves_equal(run_of(state, 0).variables, run_of(state, 1).variables)
-    assert not leaves_equal(run_of(state, 0).variables, run_of(state, 2).variables)
+    chex.assert_trees_all_equal(run_of(state, 0).variables, run_of(state, 1).variables)
+    with pytest.raises(AssertionError, match="differ"):
+        chex.assert_trees_all_equal(run_of(state, 0).variables, run_of(state, 2).variables)
 
 
 def test_stopping_and_going_on_equals_one_training_to_the_bit(digits):
     straight, _ = trained(digits, [0, 1], [0.05, 0.0], epochs=4)
     half, _ = trained(digits, [0, 1], [0.05, 0.0], epochs=2)
     resumed, _ = trained(digits, None, None, epochs=4, state=half)
-    assert leaves_equal(straight, resumed)
+    chex.assert_trees_all_equal(straight, resumed)
 
 
 def test_training_learns_and_decorrelation_lowers_r_squared(digits):
@@ -92,9 +86,9 @@ def test_a_nan_of_the_correlation_loss_cannot_reach_the_plain_run(digits):
     """With λ = 0 the term is never computed: not 0 · NaN."""
     bad = phase(ridge=float("nan"))
     state, _ = trained(digits, [0, 0], [0.0, 0.05], phases=[bad])
-    plain, poisoned = (jax.tree.leaves(run_of(state, n).variables) for n in (0, 1))
-    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in plain)
-    assert not all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in poisoned)
+    chex.assert_tree_all_finite(run_of(state, 0).variables)
+    with pytest.raises(AssertionError, match="nan"):
+        chex.assert_tree_all_finite(run_of(state, 1).variables)
 
 
 def test_one_step_equals_the_update_written_out(digits):
@@ -118,12 +112,7 @@ def test_one_step_equals_the_update_written_out(digits):
     updates, _ = phases[0].optimizer.update(gradient, phases[0].optimizer.init(params), params)
     expected = optax.apply_updates(params, updates)
     (after, _), *_ = list(training.fit(phases, state, digits, epochs=1, batch_size=400))
-    for a, b in zip(
-        jax.tree.leaves(run_of(after, 0).variables["params"]),
-        jax.tree.leaves(expected),
-        strict=True,
-    ):
-        np.testing.assert_allclose(a, b, atol=1e-6)
+    chex.assert_trees_all_close(run_of(after, 0).variables["params"], expected, atol=1e-6)
 
 
 def test_what_a_phase_does_not_train_stays(digits):
@@ -136,8 +125,8 @@ def test_what_a_phase_does_not_train_stays(digits):
     before = jax.tree.map(jnp.copy, run_of(state, 0).variables["params"])
     after, _ = trained(digits, None, None, epochs=1, state=state, phases=[frozen])
     params = run_of(after, 0).variables["params"]
-    assert not leaves_equal(before["linear1"], params["linear1"])
-    assert leaves_equal(before["linear2"], params["linear2"])
+    assert not np.array_equal(before["linear1"]["kernel"], params["linear1"]["kernel"])
+    chex.assert_trees_all_equal(before["linear2"], params["linear2"])
 
 
 def test_parametric_distance_is_drawn_to_its_target(digits):

@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,7 +49,7 @@ def test_every_array_arrives_where_the_model_wants_it(rng, tmp_path, architectur
         torch.save({k: torch.tensor(v) for k, v in state.items()}, path)
     variables = load_torch_weights(path, architecture)
     wanted = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
-    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, wanted)
+    chex.assert_trees_all_equal_shapes(variables, wanted)
     total = sum(np.sum(v, dtype=float) for k, v in state.items() if "tracked" not in k)
     kept = sum(np.sum(leaf, dtype=float) for leaf in jax.tree.leaves(variables))
     np.testing.assert_allclose(kept, total, rtol=1e-6)
