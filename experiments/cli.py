@@ -22,11 +22,11 @@ from jaxadv.errors import UserError
 # Settings of which there must be at least one; all other numbers may be 0.
 COUNTS = ("seeds", "epochs", "batch_size", "pgd_steps")
 # Where a run reads and writes: the numbers do not depend on it.
-PLACES = (*("source", "data_dir", "out", "resume", "from_dir", "first_seed", "save_adversarial"),)
+PLACES = ("source", "data_dir", "out", "resume", "from_dir", "first_seed")
 # What is done with trained networks: another study of them may choose otherwise.
 AFTER_TRAINING = (
     *("preset", "models", "attacks", "balls", "eps", "combine"),
-    *("pgd_steps", "pgd_step_size", "pgd_examples"),
+    *("pgd_steps", "pgd_step_size", "pgd_examples", "save_adversarial"),
 )
 
 
@@ -70,6 +70,7 @@ class Common:
 
 
 Settings = TypeVar("Settings", bound=Common)
+Arguments = TypeVar("Arguments")
 
 
 def _check(settings: Common) -> None:
@@ -87,6 +88,8 @@ def _check(settings: Common) -> None:
             least = 1 if name in COUNTS else 0
             if not (math.isfinite(number) and number >= least):
                 raise UserError(f"{option} {number}: give a number of at least {least}")
+    if settings.seed_list[-1] >= 2**32:
+        raise UserError(f"--first-seed {settings.first_seed}: seeds end at {2**32 - 1}")
 
 
 def use_compilation_cache() -> None:
@@ -112,22 +115,26 @@ def parse(
     name = _preset(words) or "quick"
     if name not in presets:
         raise UserError(f"--preset {name}: {study} has {', '.join(presets)}")
+    kind, usual = type(presets[name]), {"default": presets[name]}
+    settings = read_arguments(kind, study, args=words, description=description, **usual)
+    _check(settings)
+    return settings
+
+
+def read_arguments(kind: type[Arguments], script: str, **settings: Any) -> Arguments:
+    """The command line of `python -m experiments.SCRIPT`, by tyro, whose box becomes one line.
+
+    Raises:
+        UserError: unknown option or impossible value.
+    """
     printed = io.StringIO()
     try:
         with redirect_stderr(printed):
-            settings = tyro.cli(
-                type(presets[name]),
-                args=words,
-                default=presets[name],
-                prog=f"python -m experiments.{study}",
-                description=description,
-            )
+            return tyro.cli(kind, prog=f"python -m experiments.{script}", **settings)
     except SystemExit as stopped:
         if not stopped.code:  # --help
             raise
         raise UserError(_one_line(printed.getvalue())) from None
-    _check(settings)
-    return settings
 
 
 def _one_line(box: str) -> str:
@@ -177,7 +184,7 @@ def begin(study: str, settings: Common) -> tuple[Splits, Path, dict[str, Any]]:
 
 def _check_reuse(source: Path, config: Mapping[str, Any]) -> None:
     """Refuse another run's networks if they were not trained as this run asks."""
-    there = results.read_json(source / "config.json")
+    there = results.read_config(source)
     for key, wanted in json.loads(json.dumps(config)).items():
         if key not in (*AFTER_TRAINING, "data_source") and there.get(key) != wanted:
             raise UserError(

@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 import optax
 
-from experiments import cli, measure, report
+from experiments import cli, features, measure, report
 from experiments.measure import Measured
 from experiments.train import trained
 from jaxadv import models, training
@@ -31,6 +31,7 @@ from jaxadv.attacks import Attack, Ball, fgm, fgsm, l2, linf, pgd
 from jaxadv.data import Dataset, Splits
 from jaxadv.defences import decorrelation, ramp
 from jaxadv.ensemble import Ensemble, stacked
+from jaxadv.losses import check_regression
 from jaxadv.types import Array
 
 STUDY = "decorrelated_pairs"
@@ -132,6 +133,14 @@ def trials(settings: Settings, pixels: int) -> list[measure.Trial]:
     return [known[attack, ball] for attack in settings.attacks for ball in settings.balls]
 
 
+def check_sizes(settings: Settings, ensemble: Ensemble, splits: Splits) -> None:
+    """Refuse batches and data too small for regressions before the first model is trained."""
+    features.check_samples(ensemble, splits)
+    width = settings.sketch_width or features.feature_width(ensemble, splits.train)
+    if any(settings.strengths) and settings.from_dir is None:
+        check_regression(settings.batch_size, width)
+
+
 def train_pairs(
     settings: Settings, name: str, ensemble: Ensemble, data: Dataset, out: Path
 ) -> training.State:
@@ -201,9 +210,11 @@ def measured(
 def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
     splits, out, config = cli.begin(STUDY, settings)
+    ensembles = {name: stacked(MODELS[name](len(splits.class_names))) for name in settings.models}
+    for ensemble in ensembles.values():
+        check_sizes(settings, ensemble, splits)
     parts = []
-    for name in settings.models:
-        ensemble = stacked(MODELS[name](len(splits.class_names)))
+    for name, ensemble in ensembles.items():
         state = train_pairs(settings, name, ensemble, splits.train, out)
         parts.append(measured(settings, name, ensemble, state, splits, out))
     whole = measure.together(parts)

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jaxadv.data import Dataset, Splits
 from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble, features, predict
+from jaxadv.errors import UserError
 from jaxadv.evaluation import in_chunks
 from jaxadv.losses import held_out_r_squared
 from jaxadv.precision import in_float32
-from jaxadv.types import Array, Variables
+from jaxadv.types import Array, Key, Variables
 
 SCATTER_POINTS = 2000
 
@@ -81,11 +82,27 @@ def sample_for_features(splits: Splits, width: int) -> tuple[Dataset, str]:
     return (splits.test, "test") if enough else (splits.train, "train")
 
 
-def feature_width(ensemble: Ensemble, runs: Variables, dataset: Dataset) -> int:
-    """D, the widest member's number of features, from the variables of all runs; no computation."""
-    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), runs)
+def feature_width(ensemble: Ensemble, dataset: Dataset) -> int:
+    """D, the widest member's number of features; no computation."""
+
+    def outputs(key: Key, x: Array) -> tuple[Array, ...]:
+        return ensemble.apply(ensemble.init(key, x), x, train=False, key=None)[0].features
+
     image = jax.ShapeDtypeStruct((1, *dataset.images.shape[1:]), jnp.float32)
-    outputs = jax.eval_shape(
-        lambda v, x: ensemble.apply(v, x, train=False, key=None)[0], one, image
-    )
-    return max(z.shape[1] for z in outputs.features)
+    return max(z.shape[1] for z in jax.eval_shape(outputs, jax.random.key(0), image))
+
+
+def check_samples(ensemble: Ensemble, splits: Splits) -> None:
+    """Refuse, before anything is trained, images too few to regress the features on after it.
+
+    Raises:
+        UserError: if half the images do not outnumber the features.
+    """
+    width = feature_width(ensemble, splits.test)
+    sample, split = sample_for_features(splits, width)
+    half = len(sample.labels) // 2
+    if half <= width + 1:
+        raise UserError(
+            f"{len(sample.labels)} {split} images for {width} features: R² is fitted on half of "
+            f"them, {half}; give more than {2 * width + 2}"
+        )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
+from zipfile import BadZipFile
 
 import jax
 import numpy as np
@@ -17,6 +18,7 @@ from jaxadv.attacks import Attack
 from jaxadv.data import Dataset, Splits
 from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble
+from jaxadv.errors import UserError
 from jaxadv.evaluation import Predictions, each_and_all, evaluate
 from jaxadv.parallel import over_runs
 from jaxadv.results import Row
@@ -52,7 +54,7 @@ class Trial(NamedTuple):
 
 def natural(ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Keys]) -> Measured:
     """Clean accuracy on the test images, scores of the features, the components a scatter shows."""
-    width = features.feature_width(ensemble, state.variables, splits.test)
+    width = features.feature_width(ensemble, splits.test)
     sample, split = features.sample_for_features(splits, width)
     clean = jax.jit(over_runs(features.probabilities(ensemble)))
     scores = jax.jit(over_runs(features.natural(ensemble)))
@@ -92,7 +94,7 @@ def attacked(
     keep: with them every run's first so many adversarial images.
     """
     test = Dataset(test.images[: trial.limit or None], test.labels[: trial.limit or None])
-    width = features.feature_width(ensemble, state.variables, test)
+    width = features.feature_width(ensemble, test)
     enough = len(test.labels) // 2 >= 2 * width
     measure = features.feature_scores if with_features and enough else None
 
@@ -168,9 +170,12 @@ def once(out: Path, name: str, make: Callable[[], Measured]) -> Measured:
     path = out / "measured" / name
     rows, arrays = path.with_suffix(".json"), path.with_suffix(".npz")
     if rows.exists():  # written last, so the arrays are there
-        with np.load(arrays) as archive:
-            kept = {kind: _level(kind, archive) for kind in ("arrays", "images")}
-        return Measured(results.read_json(rows)["rows"], **kept)
+        try:
+            with np.load(arrays) as archive:
+                kept = {kind: _level(kind, archive) for kind in ("arrays", "images")}
+            return Measured(results.read_json(rows)["rows"], **kept)
+        except (OSError, ValueError, KeyError, TypeError, BadZipFile, UserError) as error:
+            print(f"{path}: not readable ({error}); measured again", file=sys.stderr)
     begun = time.perf_counter()
     part = make()
     results.write_arrays(arrays, under("arrays", part.arrays) | under("images", part.images))

@@ -39,8 +39,7 @@ def joined(arguments: Arguments) -> None:
 
 def main() -> None:
     """Entry point of the script."""
-    arguments = tyro.cli(Arguments, prog="python -m experiments.merge", description=__doc__)
-    cli.run(lambda: joined(arguments))
+    cli.run(lambda: joined(cli.read_arguments(Arguments, "merge", description=__doc__)))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 import optax
 
-from experiments import cli, measure, report
+from experiments import cli, features, measure, report
 from experiments.measure import Measured
 from experiments.train import trained
 from jaxadv import models, training
@@ -136,6 +136,7 @@ def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
     splits, out, config = cli.begin(STUDY, settings)
     ensemble = stacked(MODELS[settings.model](len(splits.class_names)))
+    features.check_samples(ensemble, splits)
     state = train_pairs(settings, ensemble, splits, out)
     whole = measured(settings, ensemble, state, splits, out)
     measure.write(out, STUDY, config, whole, splits.test, settings.save_adversarial)

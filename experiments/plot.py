@@ -18,9 +18,9 @@ class Arguments:
 
 def main() -> None:
     """Entry point of the script."""
-    arguments = tyro.cli(Arguments, prog="python -m experiments.plot", description=__doc__)
 
     def draw() -> None:
+        arguments = cli.read_arguments(Arguments, "plot", description=__doc__)
         for directory in arguments.directories:
             for path in report.draw(directory):
                 print(path)

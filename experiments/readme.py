@@ -2,17 +2,15 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import tyro
-
-from experiments import cli, decorrelated_pairs, parametric_distance, tables
-from experiments.tables import Table
+from experiments import cli, decorrelated_pairs, parametric_distance, report, tables
 from jaxadv import results
 from jaxadv.errors import UserError
+from jaxadv.evaluation import ALL
 from jaxadv.results import Row
 
 Run: TypeAlias = dict[str, Any]
@@ -22,19 +20,20 @@ RESULTS = README.parent / "results"
 SECTION = re.compile(r"<!-- results -->\n.*?<!-- /results -->", re.S)
 SHOWN_EPS = 0.1  # the radius the paper's discussion turns on
 PRESETS = {study.STUDY: study.PRESETS for study in (decorrelated_pairs, parametric_distance)}
-TABLES: dict[str, Callable[[list[Row]], list[Table]]] = {
-    decorrelated_pairs.STUDY: lambda rows: [
-        tables.networks(rows),
-        tables.transfer(_shown(rows)),
-        tables.one_and_all(_shown(rows)),
-    ],
-    parametric_distance.STUDY: lambda rows: [tables.slopes(rows)],
-}
 
 
 def _shown(rows: Iterable[Row]) -> list[Row]:
-    """What a page has room for: networks, and attacks in the l∞ ball at one radius."""
-    return [r for r in rows if "attack" not in r or (r["ball"], r["eps"]) == ("linf", SHOWN_EPS)]
+    """What a page has room for: networks, and attacks in the l∞ ball at one radius.
+
+    Where a study's subject is another than the radius, all of it: rows with a distance.
+    """
+    return [
+        row
+        for row in rows
+        if "attack" not in row
+        or (row["ball"], row["eps"]) == ("linf", SHOWN_EPS)
+        or ("distance" in row and row["source"] != ALL)
+    ]
 
 
 def together(runs: Sequence[Run]) -> list[Row]:
@@ -54,7 +53,10 @@ def together(runs: Sequence[Run]) -> list[Row]:
 
 
 def command(run: Run) -> str:
-    """The command that makes this run's results again: its preset, and what differs from it."""
+    """The commands that make this run's results again: its preset, and what differs from it.
+
+    One for each stretch of seeds, to be merged.
+    """
     config, study = run["config"], run["experiment"]
     preset = json.loads(json.dumps(PRESETS[study][config["preset"]].config()))
     words = [f"python -m experiments.{study} --preset {config['preset']}"]
@@ -63,10 +65,23 @@ def command(run: Run) -> str:
         if key != "seeds" and chosen != usual:
             values = chosen if isinstance(chosen, list) else [chosen]
             words.append(" ".join([f"--{key.replace('_', '-')}", *map(str, values)]))
-    seeds = config["seeds"]
-    words += [f"--first-seed {seeds[0]}"] if seeds[0] else []
-    words += [f"--seeds {len(seeds)}"] if len(seeds) != len(preset["seeds"]) else []
-    return " ".join(words)
+    commands = []
+    for stretch in _stretches(config["seeds"]):
+        first = [f"--first-seed {stretch[0]}"] if stretch[0] else []
+        count = [f"--seeds {len(stretch)}"] if len(stretch) != len(preset["seeds"]) else []
+        commands.append(" ".join([*words, *first, *count]))
+    return "`, `".join(commands)
+
+
+def _stretches(seeds: Sequence[int]) -> list[list[int]]:
+    """The seeds in runs of consecutive ones."""
+    stretches: list[list[int]] = []
+    for seed in sorted(seeds):
+        if stretches and seed == stretches[-1][-1] + 1:
+            stretches[-1].append(seed)
+        else:
+            stretches.append([seed])
+    return stretches
 
 
 def provenance(name: str, run: Run) -> str:
@@ -87,7 +102,9 @@ def section(directory: Path = RESULTS) -> str:
         rows = together(list(runs.values()))
         parts += [f"### {title}: `{experiment}`"]
         parts += ["\n".join(provenance(name, run) for name, run in runs.items())]
-        parts += [f"{t.title}:\n\n{tables.markdown(t)}" for t in TABLES[experiment](rows)]
+        study_tables, _ = report.STUDIES[experiment]
+        filled = [table for table in study_tables(_shown(rows)) if table.lines]
+        parts += [f"{table.title}:\n\n{tables.markdown(table)}" for table in filled]
     return "\n\n".join(["<!-- results -->", "## Results", *parts, "<!-- /results -->"])
 
 
@@ -101,9 +118,9 @@ class Arguments:
 
 def main() -> None:
     """Entry point of the script."""
-    arguments = tyro.cli(Arguments, prog="python -m experiments.readme", description=__doc__)
 
     def write() -> None:
+        arguments = cli.read_arguments(Arguments, "readme", description=__doc__)
         text = README.read_text()
         new = SECTION.sub(lambda _: section(), text)
         if arguments.check and new != text:

@@ -21,6 +21,7 @@ def pair_tables(rows: Sequence[Row]) -> list[Table]:
         tables.networks(rows),
         tables.transfer(rows),
         tables.one_and_all(rows),
+        tables.adversarial_features(rows),
     ]
 
 
@@ -74,8 +75,9 @@ def scatter_arrays(directory: Path) -> dict[str, np.ndarray]:
 
 
 def distance_tables(rows: Sequence[Row]) -> list[Table]:
-    """The table of `parametric_distance`."""
-    return [tables.networks(rows), tables.slopes(rows)]
+    """The tables of `parametric_distance`, pairs named by the distance they were trained to."""
+    named = [{**row, "defence": f"‖θ1 − θ2‖² → {row['target_distance']:g}"} for row in rows]
+    return [tables.networks(named), tables.slopes(rows), tables.one_and_all(named)]
 
 
 def distance_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
@@ -104,6 +106,7 @@ def show(directory: Path) -> None:
     """Print a run's tables and draw its figures."""
     content = results.read(directory)
     for table in STUDIES[content["experiment"]][0](content["rows"]):
-        tables.show(table)
+        if table.lines:
+            tables.show(table)
     for path in [directory / "results.json", *draw(directory)]:
         print(path)

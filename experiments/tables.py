@@ -1,14 +1,14 @@
 """Written rows to tables: means and 95 % intervals over seeds, for the terminal and the README."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from jaxadv.evaluation import ALL
-from jaxadv.metrics import Interval, interval, mean_line, paired_difference
+from jaxadv.metrics import Interval, mean_line, paired_difference
 from jaxadv.plots.reduce import against_distance, distinct, single_source
 from jaxadv.results import Row, by_seed, over_seeds, select
 
@@ -23,21 +23,42 @@ class Table(NamedTuple):
     lines: list[list[str]]
 
 
-def written(value: Interval | None, *, median: bool = False) -> str:
-    """Mean ± half-width, with the median in brackets on request; a dash for nothing."""
+def written(value: Interval | None, seeds: int | None = None, *, median: bool = False) -> str:
+    """Mean ± half-width, the median in brackets on request; a dash for nothing.
+
+    seeds: how many there are: where fewer have a value, the number that have is added.
+    """
     if value is None:
         return "–"
-    return f"{value} ({value.median:.3f})" if median else str(value)
+    fewer = f" (n {value.n})" if seeds is not None and value.n < seeds else ""
+    return (f"{value} ({value.median:.3f})" if median else str(value)) + fewer
 
 
-def collapsed(rows: Iterable[Row], model: str, defence: str) -> dict[int, int]:
+def collapsed(rows: Iterable[Row]) -> dict[int, int]:
     """For each seed, how many members are below 50 % clean accuracy."""
     counts: dict[int, int] = {}
-    for row in select(rows, metric="clean_accuracy", model=model, defence=defence):
+    for row in select(rows, metric="clean_accuracy"):
         if row["target"] != "ensemble":
             counts.setdefault(row["seed"], 0)
             counts[row["seed"]] += row["value"] < COLLAPSED_BELOW
     return counts
+
+
+def pairs_of(rows: Iterable[Row], model: str) -> list[tuple[str, list[Row]]]:
+    """Each defence's rows; where a member collapsed, again over the seeds where none did.
+
+    All seeds stand in a table, always: the second line is beside the first, not in its place.
+    """
+    groups = []
+    for defence in distinct(select(rows, model=model), "defence"):
+        chosen = select(rows, model=model, defence=defence)
+        groups.append((defence, chosen))
+        lost = collapsed(chosen)
+        sound = {seed for seed, members in lost.items() if not members}
+        if 0 < len(sound) < len(lost):
+            kept = [row for row in chosen if row["seed"] in sound]
+            groups.append((f"{defence}, uncollapsed", kept))
+    return groups
 
 
 def networks(rows: Sequence[Row]) -> Table:
@@ -49,19 +70,14 @@ def networks(rows: Sequence[Row]) -> Table:
     header += ["R² 2→1", "held out 1→2", "held out 2→1", "PCA R²", "live columns", "R² on"]
     lines = []
     for model in distinct(rows, "model"):
-        for defence in distinct(select(rows, model=model), "defence"):
-            chosen = select(rows, model=model, defence=defence, attack=None)
-            lost = collapsed(rows, model, defence)
+        for name, pairs in pairs_of(rows, model):
+            chosen, lost = select(pairs, attack=None), collapsed(pairs)
             members = [row for row in chosen if row.get("target") in ("1", "2")]
-            accuracy = interval(list(by_seed(select(members, metric="clean_accuracy")).values()))
-            line = [model, defence, str(len(lost)), str(sum(n > 0 for n in lost.values()))]
-            line.append(written(accuracy))
-            line.append(f"{min(r['value'] for r in select(members, metric='clean_accuracy')):.3f}")
-            for metric in ("r_squared", "r_squared_held_out"):
-                for source, target in (("1", "2"), ("2", "1")):
-                    where = {"from_features_of": source, "features_of": target}
-                    line.append(written(over_seeds(chosen, metric=metric, **where), median=True))
-            line.append(written(over_seeds(chosen, metric="component_r_squared")))
+            accuracy = select(members, metric="clean_accuracy")
+            line = [model, name, str(len(lost)), str(sum(n > 0 for n in lost.values()))]
+            line += [written(over_seeds(accuracy)), f"{min(r['value'] for r in accuracy):.3f}"]
+            line += correlations(chosen, len(lost), median=True)
+            line.append(written(over_seeds(chosen, metric="component_r_squared"), len(lost)))
             live = [over_seeds(members, metric="live_columns", target=t) for t in ("1", "2")]
             line.append(", ".join(f"{value.mean:.0f}" if value else "–" for value in live))
             images = select(chosen, metric="component_r_squared")
@@ -70,46 +86,74 @@ def networks(rows: Sequence[Row]) -> Table:
     return Table("Networks: mean ± 95 % interval over seeds (median)", header, lines)
 
 
-def attack_settings(rows: Sequence[Row]) -> list[tuple[str, str, str, float]]:
-    """Every (model, attack, ball, eps) in order of appearance."""
+def correlations(rows: Sequence[Row], seeds: int, *, median: bool = False) -> list[str]:
+    """R² from 1 to 2 and from 2 to 1, in-sample, then held-out."""
+    return [
+        written(
+            over_seeds(rows, metric=metric, from_features_of=source, features_of=target),
+            seeds,
+            median=median,
+        )
+        for metric in ("r_squared", "r_squared_held_out")
+        for source, target in (("1", "2"), ("2", "1"))
+    ]
+
+
+def each_attack(rows: Sequence[Row]) -> Iterator[tuple[list[str], list[Row], list[Row]]]:
+    """For every attack setting and pairs: a line's first words, its rows, and the rows to compare.
+
+    These are the same attack's on the first defence; for the first defence itself, none.
+    """
     keys = ("model", "attack", "ball", "eps")
-    return list(dict.fromkeys(tuple(r[k] for k in keys) for r in rows if "attack" in r))
+    settings = dict.fromkeys(tuple(r[k] for k in keys) for r in rows if "attack" in r)
+    for model, attack, ball, eps in settings:
+        at = {"attack": attack, "ball": ball, "eps": eps}
+        first: list[Row] | None = None
+        for name, pairs in pairs_of(rows, model):
+            chosen = select(pairs, **at)
+            if not chosen:
+                continue
+            words = [model, attack, ball, f"{eps:.3g}", name, str(len(collapsed(pairs)))]
+            yield words, chosen, first or []
+            first = chosen if first is None else first
+
+
+def compared(rows: Sequence[Row], first: Sequence[Row], **where: Any) -> str:
+    """The difference from the first defence's value, paired by seed; nothing for itself."""
+    values, base = (by_seed(select(r, **where)) for r in (rows, first))
+    return written(paired_difference(values, base)) if base else ""
+
+
+LINE = ["model", "attack", "ball", "eps", "pairs", "seeds"]
+
+
+def _less_first(rows: Sequence[Row]) -> str:
+    """The heading of a difference from the first defence."""
+    return " ".join(["−", *distinct(rows, "defence")[:1]])
 
 
 def transfer(rows: Sequence[Row]) -> Table:
     """For each attack and defence: success on one member, and how often the other errs too.
 
-    Beside the mean of both directions over all seeds: over the seeds no member of which collapsed;
-    under the clean-correct denominator; and its difference from the first defence's, by seed.
+    Beside the mean of both directions: its difference from the first defence's, paired by seed,
+    and the mean under the clean-correct denominator.
     """
-    header = ["model", "attack", "ball", "eps", "pairs", "success", "1→2", "2→1", "transfer"]
-    header += [
-        "of uncollapsed",
-        "clean-correct",
-        *(f"− {d}" for d in distinct(rows, "defence")[:1]),
-    ]
+    header = [*LINE, "success", "1→2", "2→1", "transfer", _less_first(rows), "clean-correct"]
     lines = []
-    for model, attack, ball, eps in attack_settings(rows):
-        at = {"model": model, "attack": attack, "ball": ball, "eps": eps}
-        first: dict[int, float] = {}
-        for number, defence in enumerate(distinct(select(rows, **at), "defence")):
-            chosen = single_source(select(rows, defence=defence, **at))
-            rates = select(chosen, metric="transfer_rate")
-            seeds = by_seed(rates)
-            first = first if number else seeds
-            lost = collapsed(rows, model, defence)
-            kept = [value for seed, value in seeds.items() if not lost.get(seed)]
-            lines.append(
-                [
-                    *(model, attack, ball, f"{eps:.3g}", defence),
-                    written(over_seeds(chosen, metric="success_rate")),
-                    *(written(over_seeds(rates, target=target)) for target in ("2", "1")),
-                    written(interval(list(seeds.values()))),
-                    f"{written(interval(kept))} (n {len(kept)})",
-                    written(over_seeds(chosen, metric="transfer_rate_clean_correct")),
-                    written(paired_difference(seeds, first)) if number else "",
-                ]
-            )
+    for words, chosen, first in each_attack(rows):
+        single, seeds = single_source(chosen), int(words[-1])
+        rates = select(single, metric="transfer_rate")
+        strict = select(single, metric="transfer_rate_clean_correct")
+        lines.append(
+            [
+                *words,
+                written(over_seeds(single, metric="success_rate")),
+                *(written(over_seeds(rates, target=target), seeds) for target in ("2", "1")),
+                written(over_seeds(rates), seeds),
+                compared(rates, single_source(first), metric="transfer_rate"),
+                written(over_seeds(strict), seeds),
+            ]
+        )
     title = "Transfer rate, P(target wrong | source wrong); difference paired by seed"
     return Table(title, header, lines)
 
@@ -118,44 +162,56 @@ def one_and_all(rows: Sequence[Row]) -> Table:
     """For each attack and defence: success on one member, and on both by the joint attack.
 
     The joint attack counts twice: where it fools both members, and where it fools the mean of
-    their probabilities.
+    their probabilities, with the difference of that from the first defence's.
     """
-    header = ["model", "attack", "ball", "eps", "pairs", "one", "both", "mean probability"]
-    lines = []
-    for model, attack, ball, eps in attack_settings(rows):
-        at = {"model": model, "attack": attack, "ball": ball, "eps": eps}
-        for defence in distinct(select(rows, **at), "defence"):
-            chosen = select(rows, defence=defence, **at)
-            joint = {"metric": "error_rate", "source": ALL, "target": "ensemble"}
-            lines.append(
-                [
-                    *(model, attack, ball, f"{eps:.3g}", defence),
-                    written(over_seeds(single_source(chosen), metric="success_rate")),
-                    written(over_seeds(chosen, metric="success_rate", source=ALL)),
-                    written(over_seeds(chosen, **joint)),
-                ]
-            )
+    header = [*LINE, "one", "both", "mean probability", _less_first(rows)]
+    joint = {"metric": "error_rate", "source": ALL, "target": "ensemble"}
+    lines = [
+        [
+            *words,
+            written(over_seeds(single_source(chosen), metric="success_rate")),
+            written(over_seeds(chosen, metric="success_rate", source=ALL)),
+            written(over_seeds(chosen, **joint)),
+            compared(chosen, first, **joint),
+        ]
+        for words, chosen, first in each_attack(rows)
+    ]
     title = "Success of the attack on one member, on both at once, and on their mean probability"
     return Table(title, header, lines)
 
 
+def adversarial_features(rows: Sequence[Row]) -> Table:
+    """R² on adversarial images crafted on one member, the mean of both sources."""
+    header = [*LINE, "R² 1→2", "R² 2→1", "held out 1→2", "held out 2→1"]
+    measured = [row for row in rows if "attack" not in row or row["metric"].startswith("r_squared")]
+    lines = [
+        [*words, *correlations(single_source(chosen), int(words[-1]))]
+        for words, chosen, _ in each_attack(measured)
+    ]
+    return Table("R² of the features on adversarial images crafted on one member", header, lines)
+
+
 def slopes(rows: Sequence[Row]) -> Table:
     """Transfer and R² against ‖θ1 − θ2‖²: the mean slope of the seeds' least-squares lines."""
-    header = ["metric", "eps", "pairs", "mean", "slope per 1000", "seeds", "0 in the interval"]
+    header = ["model", "metric", "eps", "pairs", "mean", "slope per 1000", "seeds"]
+    header += ["0 in the interval"]
     lines = []
-    for metric in ("transfer_rate", "r_squared", "r_squared_held_out"):
-        for eps in [None, *distinct(rows, "eps")]:
-            clouds = against_distance(single_source(select(rows, metric=metric, eps=eps)))
-            line = mean_line(clouds.values())
-            if line is None:
-                continue
-            values = [value for cloud in clouds.values() for value in cloud.value]
-            slope = line.slope
-            half = "" if slope.half is None else f" ± {1000 * slope.half:.4f}"
-            within = "–" if slope.half is None else "no" if slope.excludes_zero else "yes"
-            cells = [metric, "natural" if eps is None else f"{eps:.3g}", str(len(values))]
-            cells += [f"{sum(values) / len(values):.3f}", f"{1000 * slope.mean:+.4f}{half}"]
-            lines.append([*cells, str(slope.n), within])
+    for model in distinct(rows, "model"):
+        for metric in ("transfer_rate", "r_squared", "r_squared_held_out"):
+            measured = single_source(select(rows, model=model, metric=metric))
+            for eps in [None, *distinct(measured, "eps")]:
+                clouds = against_distance(select(measured, eps=eps))
+                line = mean_line(clouds.values())
+                if line is None:
+                    continue
+                values = [value for cloud in clouds.values() for value in cloud.value]
+                slope = line.slope
+                half = "" if slope.half is None else f" ± {1000 * slope.half:.4f}"
+                within = "–" if slope.half is None else "no" if slope.excludes_zero else "yes"
+                cells = [model, metric, "natural" if eps is None else f"{eps:.3g}"]
+                cells += [str(len(values)), f"{sum(values) / len(values):.3f}"]
+                cells += [f"{1000 * slope.mean:+.4f}{half}", str(slope.n), within]
+                lines.append(cells)
     title = "Against the squared distance of the weights: slope of each seed's line, mean ± 95 %"
     return Table(title, header, lines)
 

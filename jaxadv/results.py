@@ -96,6 +96,18 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
+def read_config(directory: Path) -> dict[str, Any]:
+    """The `config.json` of a run's folder.
+
+    Raises:
+        UserError: if it is missing, damaged, or not a configuration.
+    """
+    content = read_json(directory / "config.json")
+    if not isinstance(content, dict):
+        raise UserError(f"{directory / 'config.json'}: holds no settings; it is no run's folder")
+    return content
+
+
 def claim(directory: Path, config: Mapping[str, Any], resume: bool) -> None:
     """Make `directory` this configuration's output folder.
 
@@ -109,7 +121,7 @@ def claim(directory: Path, config: Mapping[str, Any], resume: bool) -> None:
     if directory.exists() and not directory.is_dir():
         raise UserError(f"{directory}: is a file; give --out a folder")
     if path.exists():
-        found = read_json(path)
+        found = read_config(directory)
         if found != wanted:
             keys = sorted(k for k in found.keys() | wanted if found.get(k) != wanted.get(k))
             differences = ", ".join(

@@ -4,6 +4,7 @@ import pytest
 
 from experiments import decorrelated_pairs, readme, tables
 
+COMMAND = "python -m experiments.decorrelated_pairs --preset paper"
 AT = {"attack": "fgsm", "ball": "linf", "eps": 0.1}
 
 
@@ -47,6 +48,16 @@ def test_collapsed_seeds_are_counted_and_stay_in_the_mean():
     assert (decorrelated["seeds"], decorrelated["collapsed"]) == ("2", "1")
     assert decorrelated["clean accuracy"].startswith("0.700 ±")
     assert (plain["lowest"], decorrelated["lowest"]) == ("0.900", "0.100")
+    sound = line(tables.networks(ROWS), "decorrelated, uncollapsed")
+    assert (sound["seeds"], sound["collapsed"], sound["clean accuracy"]) == ("1", "0", "0.900")
+    assert len(tables.networks(ROWS).lines) == 3  # none collapsed of the plain: no second line
+
+
+def test_a_value_that_some_seeds_lack_says_of_how_many_it_is():
+    measured = {"metric": "r_squared", "model": "fc", "defence": "decorrelated", "n": 10}
+    one_way = {"from_features_of": "1", "features_of": "2"}
+    rows = [{**measured, **one_way, "seed": s, "value": v} for s, v in ((0, 0.5), (1, None))]
+    assert line(tables.networks([*ROWS, *rows]), "decorrelated")["R² 1→2"] == "0.500 (0.500) (n 1)"
 
 
 def test_transfer_in_both_directions_and_over_uncollapsed_seeds():
@@ -54,9 +65,10 @@ def test_transfer_in_both_directions_and_over_uncollapsed_seeds():
     plain, decorrelated = line(table, "plain"), line(table, "decorrelated")
     assert [plain[c][:5] for c in ("1→2", "2→1", "transfer")] == ["0.600", "0.800", "0.700"]
     assert plain["− plain"] == ""
-    assert plain["of uncollapsed"].endswith("(n 2)")
+    assert (plain["seeds"], decorrelated["seeds"]) == ("2", "2")
     assert decorrelated["transfer"].startswith("0.400 ±")
-    assert decorrelated["of uncollapsed"] == "0.300 (n 1)"
+    sound = line(table, "decorrelated, uncollapsed")
+    assert (sound["seeds"], sound["transfer"], sound["− plain"]) == ("1", "0.300", "-0.300")
     assert decorrelated["clean-correct"].startswith("0.200 ±")
     # Differences 0.3 − 0.6 and 0.5 − 0.8: the same in both seeds, so no spread.
     assert decorrelated["− plain"] == "-0.300 ± 0.000"
@@ -68,13 +80,44 @@ def test_attacks_on_one_member_and_on_all():
     plain = line(tables.one_and_all(ROWS), "plain")
     shown = {"one": "0.400 ± 0.000", "both": "0.100 ± 0.000", "mean probability": "0.300 ± 0.000"}
     assert {key: plain[key] for key in shown} == shown
+    decorrelated = line(tables.one_and_all(ROWS), "decorrelated")
+    assert (plain["− plain"], decorrelated["− plain"]) == ("", "0.000 ± 0.000")
+
+
+def test_correlation_on_adversarial_images_is_of_single_sources():
+    one_way = {"metric": "r_squared", "from_features_of": "1", "features_of": "2", "n": 10}
+    keys = {"model": "fc", "defence": "plain", **AT, **one_way}
+    rows = [
+        {**keys, "seed": seed, "source": source, "value": value}
+        for seed in (0, 1)
+        for source, value in (("1", 0.2), ("2", 0.4), ("all", 0.9))
+    ]
+    found = line(tables.adversarial_features([*ROWS, *rows]), "plain")
+    assert (found["R² 1→2"], found["R² 2→1"]) == ("0.300 ± 0.000", "–")
+
+
+def test_slopes_are_of_one_architecture():
+    """Two architectures lie at distances of their own: one line through both would mean nothing."""
+    rows = [
+        {"metric": "transfer_rate", "model": model, "seed": 0, "eps": 0.1, "source": "1", **point}
+        for model, start in (("cnn", 0.2), ("fc", 0.8))
+        for point in ({"distance": 1000.0, "value": start}, {"distance": 2000.0, "value": start})
+    ]
+    table = tables.slopes(rows)
+    assert [cells[0] for cells in table.lines] == ["cnn", "fc"]
+    assert [line(table, m)["slope per 1000"] for m in ("cnn", "fc")] == ["+0.0000", "+0.0000"]
 
 
 def test_runs_of_one_dataset_stand_in_one_table():
     first = {"config": {"preset": "paper"}, "rows": ROWS}
     second = {"config": {"preset": "robust"}, "rows": pair("decorrelated", 0, (0.9, 0.9), (0, 0))}
     table = tables.transfer(readme.together([first, second]))
-    assert [cells[4] for cells in table.lines] == ["plain", "decorrelated", "decorrelated, robust"]
+    assert [cells[4] for cells in table.lines] == [
+        "plain",
+        "decorrelated",
+        "decorrelated, uncollapsed",
+        "decorrelated, robust",
+    ]
     assert line(table, "decorrelated, robust")["− plain"] == "-0.600"
 
 
@@ -84,6 +127,7 @@ def test_runs_of_one_dataset_stand_in_one_table():
         ({}, ""),
         ({"seeds": [0, 1]}, " --seeds 2"),
         ({"seeds": [5, 6, 7, 8, 9]}, " --first-seed 5"),
+        ({"seeds": [0, 1, 5]}, f" --seeds 2`, `{COMMAND} --first-seed 5 --seeds 1"),
         ({"models": ["fc"], "pgd_examples": 0}, " --models fc --pgd-examples 0"),
     ],
 )
@@ -91,9 +135,7 @@ def test_the_command_that_makes_results_again(changes, expected):
     config = decorrelated_pairs.PRESETS["paper"].config() | {"data_title": "MNIST"}
     plain = {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}
     run = {"experiment": "decorrelated_pairs", "config": plain | changes, "environment": {}}
-    assert readme.command(run) == (
-        "python -m experiments.decorrelated_pairs --preset paper" + expected
-    )
+    assert readme.command(run) == COMMAND + expected
 
 
 def test_pairs_of_several_strengths_are_told_apart():

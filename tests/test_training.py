@@ -87,8 +87,27 @@ def test_a_nan_of_the_correlation_loss_cannot_reach_the_plain_run(digits):
     bad = phase(ridge=float("nan"))
     state, _ = trained(digits, [0, 0], [0.0, 0.05], phases=[bad])
     chex.assert_tree_all_finite(run_of(state, 0).variables)
-    with pytest.raises(AssertionError, match="nan"):
+    with pytest.raises(AssertionError, match="non-finite"):
         chex.assert_tree_all_finite(run_of(state, 1).variables)
+
+
+def test_a_nan_of_the_correlation_loss_cannot_reach_the_plain_run_under_vmap(digits):
+    """There both branches run, forward and backward, and one result is selected."""
+    bad = phase(ridge=float("nan"))
+    state = training.init(ENSEMBLE.init, [bad], digits, [0, 0], {"strength": [0.0, 0.05]})
+    batch = Dataset(jnp.asarray(digits.images[:300]) / 255.0, jnp.asarray(digits.labels[:300]))
+
+    def gradient(state):
+        def loss(params):
+            variables = {**state.variables, "params": params}
+            return bad.loss(variables, batch, jax.random.key(0), state.epoch, state.settings)[0]
+
+        return jax.grad(loss)(state.variables["params"])
+
+    plain, poisoned = (run_of(jax.jit(jax.vmap(gradient))(state), n) for n in (0, 1))
+    chex.assert_tree_all_finite(plain)
+    with pytest.raises(AssertionError, match="non-finite"):
+        chex.assert_tree_all_finite(poisoned)
 
 
 def test_one_step_equals_the_update_written_out(digits):

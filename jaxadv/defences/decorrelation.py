@@ -21,8 +21,8 @@ STRENGTH = "strength"  # λ, the setting in which runs differ: 0 is the plain pa
 def ramp(epochs: float = 0, delay: float = 0) -> Callable[[Array], Array]:
     """A schedule of λ: zero for `delay` epochs, then linear to full strength over `epochs`.
 
-    At full strength from the first step, as published (0, 0), one member's features die in about
-    half the runs: before the classes are learned, features that predict nothing are the cheapest.
+    At full strength from the first step, as published (0, 0), one member's features die in some
+    runs: before the classes are learned, features that predict nothing are the cheapest.
     """
     return lambda epoch: jnp.clip((epoch + 1 - delay) / (epochs + 1), 0, 1)
 

@@ -2,6 +2,7 @@
 
 from jaxadv.losses.classification import accuracy, cross_entropy, join
 from jaxadv.losses.correlation import (
+    check_regression,
     correlation_loss,
     ensemble_correlation,
     held_out_r_squared,
@@ -13,6 +14,7 @@ from jaxadv.losses.distance import distance_loss, squared_distance
 
 __all__ = [
     "accuracy",
+    "check_regression",
     "correlation_loss",
     "cross_entropy",
     "distance_loss",
