@@ -29,6 +29,19 @@ def feature_scores(members: tuple[Array, ...]) -> dict[str, Array]:
     return scores
 
 
+def logit_scores(members: tuple[Array, ...], logits: Array) -> dict[str, Array]:
+    """Held-out R² of each member's logits `[M, N, C]` from every other member's features.
+
+    R² of features weighs their directions by variance; this one asks for those that decide.
+    """
+    return {
+        f"logit_r_squared_held_out {i}>{j}": held_out_r_squared(source, target)[1]
+        for i, source in enumerate(members, start=1)
+        for j, target in enumerate(logits, start=1)
+        if i != j
+    }
+
+
 def all_features(ensemble: Ensemble, variables: Variables, images: Array) -> tuple[Array, ...]:
     """Every member's features `[N, D_m]` on images `[N, H, W, C]`, in eval mode."""
     forward = features(ensemble, variables)
@@ -40,23 +53,30 @@ def probabilities(ensemble: Ensemble) -> Callable[[Variables, Array], Array]:
 
     @in_float32
     def measure(variables: Variables, images: Array) -> Array:
-        def forward(chunk: Array) -> Array:
-            return jnp.moveaxis(jax.nn.softmax(predict(ensemble, variables)(to_float(chunk))), 0, 1)
-
-        return jnp.moveaxis(in_chunks(forward, 1000, images), 1, 0)
+        return jax.nn.softmax(all_logits(ensemble, variables, images))
 
     return measure
 
 
-def first_component(features: Array) -> Array:
-    """Projection `[N]` on the largest principal component (paper's Fig. 2)."""
+def all_logits(ensemble: Ensemble, variables: Variables, images: Array) -> Array:
+    """Every member's logits `[M, N, C]` on images `[N, H, W, C]`, in eval mode."""
+    forward = predict(ensemble, variables)
+    chunks = in_chunks(lambda chunk: jnp.moveaxis(forward(to_float(chunk)), 0, 1), 1000, images)
+    return jnp.moveaxis(chunks, 1, 0)
+
+
+def first_component(features: Array) -> tuple[Array, Array]:
+    """Projection `[N]` on the largest principal component (paper's Fig. 2), and its share `[]`.
+
+    The share is of the variance of all features; NaN where there is none.
+    """
     centred = features - features.mean(0)
-    _, vectors = jnp.linalg.eigh(centred.T @ centred)
-    return centred @ vectors[:, -1]
+    variances, vectors = jnp.linalg.eigh(centred.T @ centred)
+    return centred @ vectors[:, -1], variances[-1] / variances.sum()
 
 
 def natural(ensemble: Ensemble) -> Callable[[Variables, Dataset], dict[str, Array]]:
-    """Scores on natural images: R², live columns, and the first components with their own R².
+    """Scores on natural images: R², live columns, and the first components.
 
     A column is live if it varies: a dead unit is constant, but not zero, behind a BatchNorm.
     """
@@ -64,10 +84,14 @@ def natural(ensemble: Ensemble) -> Callable[[Variables, Dataset], dict[str, Arra
     @in_float32
     def measure(variables: Variables, dataset: Dataset) -> dict[str, Array]:
         members = all_features(ensemble, variables, dataset.images)
-        components = jnp.stack([first_component(z) for z in members[:2]])
+        logits = all_logits(ensemble, variables, dataset.images)
+        first = [first_component(z) for z in members]
+        components = jnp.stack([projection for projection, _ in first[:2]])
         correlation = jnp.corrcoef(components)[0, 1]
         return {
             **feature_scores(members),
+            **logit_scores(members, logits),
+            "component_share": jnp.stack([share for _, share in first]),
             "live_columns": jnp.stack([jnp.any(z != z[:1], axis=0).sum() for z in members]),
             "component_r_squared": correlation**2,
             "components": components[:, :SCATTER_POINTS],

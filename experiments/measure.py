@@ -64,14 +64,18 @@ def natural(ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Key
     for number, run in enumerate(runs):
         rows += to_rows.clean_rows(clean[number], splits.test.labels, run)
         keys = {**run, "split": split}
-        named = {k: v[number] for k, v in measured.items() if k.startswith("r_squared")}
+        named = {name: value[number] for name, value in measured.items() if ">" in name}
         rows += to_rows.feature_rows(named, count // 2, keys)
         component = float(measured["component_r_squared"][number])
         value = component if np.isfinite(component) else None
         rows.append({"metric": "component_r_squared", "value": value, "n": count, **keys})
-        for target, live in enumerate(measured["live_columns"][number], start=1):
-            at = {**keys, "target": str(target), "of": width}
-            rows.append({"metric": "live_columns", "value": int(live), "n": count, **at})
+        for target in range(1, ensemble.size + 1):
+            at = {"n": count, **keys, "target": str(target)}
+            live = int(measured["live_columns"][number, target - 1])
+            share = float(measured["component_share"][number, target - 1])
+            share_or_none = share if np.isfinite(share) else None
+            rows.append({"metric": "live_columns", "value": live, **at, "of": width})
+            rows.append({"metric": "component_share", "value": share_or_none, **at})
     labels = np.asarray(sample.labels[: features.SCATTER_POINTS], np.uint8)
     return Measured(rows, {"components": measured["components"], "component_labels": labels}, {})
 

@@ -63,7 +63,10 @@ def attack_rows(
 
 
 def feature_rows(measured: Mapping[str, Array], n: int, keys: Keys) -> Iterator[Row]:
-    """R² in both directions: scalars named `r_squared 1>2`, as `feature_scores` makes them."""
+    """R² in both directions: scalars named `r_squared 1>2`, as `features.feature_scores` does.
+
+    features_of: whose features, or in a metric of logits whose logits, are predicted.
+    """
     for name, value in measured.items():
         metric, _, direction = name.partition(" ")
         source, _, target = direction.partition(">")

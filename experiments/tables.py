@@ -62,12 +62,15 @@ def pairs_of(rows: Iterable[Row], model: str) -> list[tuple[str, list[Row]]]:
 
 
 def networks(rows: Sequence[Row]) -> Table:
-    """Clean accuracy (mean, and of the worst member), R² both ways, live feature columns.
+    """Clean accuracy (mean, and of the worst member), R² both ways, what became of the features.
 
-    The last column names the images whose features were regressed: half to fit, half held out.
+    "of logits": held-out R² of the other's logits from the features. "PCA R²" is that of the first
+    components; "first PC" each member's share of variance in it. "live columns" vary. The last
+    column names the images whose features were regressed: half to fit, half held out.
     """
     header = ["model", "pairs", "seeds", "collapsed", "clean accuracy", "lowest", "R² 1→2"]
-    header += ["R² 2→1", "held out 1→2", "held out 2→1", "PCA R²", "live columns", "R² on"]
+    header += ["R² 2→1", "held out 1→2", "held out 2→1", "of logits 1→2", "of logits 2→1"]
+    header += ["PCA R²", "first PC", "live columns", "R² on"]
     lines = []
     for model in distinct(rows, "model"):
         for name, pairs in pairs_of(rows, model):
@@ -77,9 +80,10 @@ def networks(rows: Sequence[Row]) -> Table:
             line = [model, name, str(len(lost)), str(sum(n > 0 for n in lost.values()))]
             line += [written(over_seeds(accuracy)), f"{min(r['value'] for r in accuracy):.3f}"]
             line += correlations(chosen, len(lost), median=True)
+            line += both_ways(chosen, len(lost), metric="logit_r_squared_held_out")
             line.append(written(over_seeds(chosen, metric="component_r_squared"), len(lost)))
-            live = [over_seeds(members, metric="live_columns", target=t) for t in ("1", "2")]
-            line.append(", ".join(f"{value.mean:.0f}" if value else "–" for value in live))
+            line.append(of_members(members, "component_share", ".2f"))
+            line.append(of_members(members, "live_columns", ".0f"))
             images = select(chosen, metric="component_r_squared")
             line.append(", ".join(f"{r[0]:,} {r[1]}" for r in distinct(images, "n", "split")))
             lines.append(line)
@@ -88,15 +92,29 @@ def networks(rows: Sequence[Row]) -> Table:
 
 def correlations(rows: Sequence[Row], seeds: int, *, median: bool = False) -> list[str]:
     """R² from 1 to 2 and from 2 to 1, in-sample, then held-out."""
+    inside, outside = "r_squared", "r_squared_held_out"
     return [
-        written(
-            over_seeds(rows, metric=metric, from_features_of=source, features_of=target),
-            seeds,
-            median=median,
-        )
-        for metric in ("r_squared", "r_squared_held_out")
-        for source, target in (("1", "2"), ("2", "1"))
+        *both_ways(rows, seeds, metric=inside, median=median),
+        *both_ways(rows, seeds, metric=outside, median=median),
     ]
+
+
+def both_ways(
+    rows: Sequence[Row], seeds: int, *, metric: str, median: bool = False
+) -> tuple[str, ...]:
+    """A score from 1 to 2 and from 2 to 1."""
+    directions = (("1", "2"), ("2", "1"))
+    scores = [
+        over_seeds(rows, metric=metric, from_features_of=source, features_of=target)
+        for source, target in directions
+    ]
+    return tuple(written(score, seeds, median=median) for score in scores)
+
+
+def of_members(rows: Sequence[Row], metric: str, digits: str) -> str:
+    """The mean over seeds of each member's value."""
+    means = [over_seeds(rows, metric=metric, target=target) for target in ("1", "2")]
+    return ", ".join(f"{mean.mean:{digits}}" if mean else "–" for mean in means)
 
 
 def each_attack(rows: Sequence[Row]) -> Iterator[tuple[list[str], list[Row], list[Row]]]:

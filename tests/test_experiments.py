@@ -69,7 +69,8 @@ def test_decorrelated_pairs_writes_every_row(pairs):
     assert found["config"]["data_title"].startswith("digits")
     rows = found["rows"]
     for defence in ("plain", "decorrelated"):
-        for metric in ("clean_accuracy", "live_columns", "r_squared", "r_squared_held_out"):
+        natural = ("clean_accuracy", "live_columns", "r_squared", "r_squared_held_out")
+        for metric in (*natural, "logit_r_squared_held_out", "component_share"):
             chosen = results.select(rows, metric=metric, defence=defence, attack=None)
             assert {row["seed"] for row in chosen} == {0, 1}, metric
         for attack, ball, eps in (("fgsm", "linf", 0.1), ("pgd", "l2", 0.8), ("fgm", "l2", 0.8)):
