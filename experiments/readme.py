@@ -86,7 +86,7 @@ def _stretches(seeds: Sequence[int]) -> list[list[int]]:
 
 def provenance(name: str, run: Run) -> str:
     """One line: where these results lie, what made them, on how many seeds."""
-    merged = ", made in parts and merged" if isinstance(run["environment"], list) else ""
+    merged = ", measured in parts" if isinstance(run["environment"], list) else ""
     return f"- `results/{name}/`: `{command(run)}`, {len(run['config']['seeds'])} seeds{merged}"
 
 
