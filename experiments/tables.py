@@ -242,7 +242,7 @@ def show(table: Table) -> None:
         printed.add_column(name, justify="right" if numeric else "left", no_wrap=True)
     for line in table.lines:
         printed.add_row(*line)
-    Console(width=max(Console().width, 200)).print(printed)
+    Console(width=500).print(printed)
 
 
 def markdown(table: Table) -> str:
