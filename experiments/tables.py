@@ -120,7 +120,8 @@ def of_members(rows: Sequence[Row], metric: str, digits: str) -> str:
 def each_attack(rows: Sequence[Row]) -> Iterator[tuple[list[str], list[Row], list[Row]]]:
     """For every attack setting and pairs: a line's first words, its rows, and the rows to compare.
 
-    These are the same attack's on the first defence; for the first defence itself, none.
+    These are the same attack's on the first defence; none for the first defence itself, and none
+    where other images were attacked.
     """
     keys = ("model", "attack", "ball", "eps")
     settings = dict.fromkeys(tuple(r[k] for k in keys) for r in rows if "attack" in r)
@@ -131,9 +132,15 @@ def each_attack(rows: Sequence[Row]) -> Iterator[tuple[list[str], list[Row], lis
             chosen = select(pairs, **at)
             if not chosen:
                 continue
-            words = [model, attack, ball, f"{eps:.3g}", name, str(len(collapsed(pairs)))]
-            yield words, chosen, first or []
+            words = [model, attack, ball, f"{eps:.3g}", name, images(chosen)]
             first = chosen if first is None else first
+            fair = first is not chosen and images(first) == images(chosen)
+            yield [*words, str(len(collapsed(pairs)))], chosen, first if fair else []
+
+
+def images(rows: Iterable[Row]) -> str:
+    """How many images were attacked."""
+    return ", ".join(f"{n:,}" for n in distinct(select(rows, metric="error_rate"), "n"))
 
 
 def compared(rows: Sequence[Row], first: Sequence[Row], **where: Any) -> str:
@@ -142,7 +149,7 @@ def compared(rows: Sequence[Row], first: Sequence[Row], **where: Any) -> str:
     return written(paired_difference(values, base)) if base else ""
 
 
-LINE = ["model", "attack", "ball", "eps", "pairs", "seeds"]
+LINE = ["model", "attack", "ball", "eps", "pairs", "images", "seeds"]
 
 
 def _less_first(rows: Sequence[Row]) -> str:
@@ -201,10 +208,10 @@ def one_and_all(rows: Sequence[Row]) -> Table:
 def adversarial_features(rows: Sequence[Row]) -> Table:
     """R² on adversarial images crafted on one member, the mean of both sources."""
     header = [*LINE, "R² 1→2", "R² 2→1", "held out 1→2", "held out 2→1"]
-    measured = [row for row in rows if "attack" not in row or row["metric"].startswith("r_squared")]
     lines = [
         [*words, *correlations(single_source(chosen), int(words[-1]))]
-        for words, chosen, _ in each_attack(measured)
+        for words, chosen, _ in each_attack(rows)
+        if select(chosen, metric="r_squared")
     ]
     return Table("R² of the features on adversarial images crafted on one member", header, lines)
 

@@ -84,6 +84,13 @@ def test_attacks_on_one_member_and_on_all():
     assert (plain["− plain"], decorrelated["− plain"]) == ("", "0.000 ± 0.000")
 
 
+def test_nothing_is_compared_across_different_images():
+    fewer = [{**r, "n": 4} if r["defence"] == "decorrelated" else r for r in ROWS]
+    for make in (tables.transfer, tables.one_and_all):
+        plain, decorrelated = (line(make(fewer), d) for d in ("plain", "decorrelated"))
+        assert (plain["images"], decorrelated["images"], decorrelated["− plain"]) == ("10", "4", "")
+
+
 def test_correlation_on_adversarial_images_is_of_single_sources():
     one_way = {"metric": "r_squared", "from_features_of": "1", "features_of": "2", "n": 10}
     keys = {"model": "fc", "defence": "plain", **AT, **one_way}
