@@ -200,6 +200,7 @@ def one_and_all(rows: Sequence[Row]) -> Table:
             compared(chosen, first, **joint),
         ]
         for words, chosen, first in each_attack(rows)
+        if select(chosen, source=ALL)
     ]
     title = "Success of the attack on one member, on both at once, and on their mean probability"
     return Table(title, header, lines)
