@@ -1,21 +1,20 @@
 """An ensemble is anything that maps `x` to logits `[M, B, C]` and M feature arrays.
 
 `stacked` holds members of one architecture as one pytree with a leading member axis, `mixed` joins
-several stacked groups, `callables` takes functions that are already trained. Losses, attacks and
-evaluation see only `Ensemble`.
+several stacked groups, `pathways` takes the necks of one autoencoder, `callables` takes functions
+that are already trained. Losses, attacks and evaluation see only `Ensemble`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxadv.errors import UserError
-from jaxadv.models.model import Model
-from jaxadv.types import Array, Key, Predict, Variables
-
-Indices: TypeAlias = Sequence[int] | Array  # of members; static, or traced of a static length
+from jaxadv.models.autoencoders import Autoencoder
+from jaxadv.models.model import Model, Outputs
+from jaxadv.types import Array, Indices, Key, Predict, Variables
 
 
 class EnsembleOutputs(NamedTuple):
@@ -23,10 +22,12 @@ class EnsembleOutputs(NamedTuple):
 
     logits: `[M, B, C]`.
     features: M arrays `[B, D_m]`, flattened; the layer the paper decorrelates.
+    reconstructions: `[M, B, H, W, C]` where the members make images.
     """
 
     logits: Array
     features: tuple[Array, ...]
+    reconstructions: Array | None = None
 
 
 class Ensemble(NamedTuple):
@@ -82,7 +83,7 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
             member_key = None if key is None else jax.random.fold_in(key, index)
             outputs, updated = model.apply(member_variables, x, train=train, key=member_key)
             feature = outputs.taps[model.feature]
-            return outputs.logits, feature.reshape(feature.shape[0], -1), updated
+            return _logits(outputs), feature.reshape(feature.shape[0], -1), updated
 
         logits, feature, updated = jax.vmap(one)(variables, jnp.arange(size))
         return EnsembleOutputs(logits, tuple(feature)), updated
@@ -92,6 +93,12 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
         return stacked(model, len(indices)), chosen
 
     return Ensemble(init, apply, size, pick, alike=True)
+
+
+def _logits(outputs: Outputs) -> Array:
+    if outputs.logits is None:
+        raise UserError("the model has no logits: give a classifier, or `pathways` with one")
+    return outputs.logits
 
 
 def mixed(groups: Sequence[Ensemble]) -> Ensemble:
@@ -122,6 +129,43 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
         return mixed([part for part, _ in parts]), tuple(v for _, v in parts)
 
     return Ensemble(init, apply, sum(group.size for group in groups), pick)
+
+
+def pathways(autoencoder: Autoencoder, classifier: Model) -> Ensemble:
+    """The necks of one autoencoder as members: the one classifier reads each reconstruction.
+
+    variables: `{"autoencoder", "classifier"}`.
+    """
+    members = autoencoder.necks
+
+    def init(key: Key, x: Array) -> Variables:
+        encoder_key, classifier_key = jax.random.split(key)
+        return {
+            "autoencoder": autoencoder.model.init(encoder_key, x),
+            "classifier": classifier.init(classifier_key, x),
+        }
+
+    def apply(
+        variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
+    ) -> tuple[EnsembleOutputs, Variables]:
+        keys = (None, None) if key is None else jax.random.split(key)
+        made, encoder = autoencoder.model.apply(
+            variables["autoencoder"], x, train=train, key=keys[0]
+        )
+        images = jnp.reshape(jnp.asarray(made.reconstruction), (members * len(x), *x.shape[1:]))
+        read, reader = classifier.apply(variables["classifier"], images, train=train, key=keys[1])
+        outputs = EnsembleOutputs(
+            _logits(read).reshape(members, len(x), -1),
+            tuple(made.taps[autoencoder.model.feature].reshape(members, len(x), -1)),
+            made.reconstruction,
+        )
+        return outputs, {"autoencoder": encoder, "classifier": reader}
+
+    def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
+        chosen, encoder = autoencoder.pick(variables["autoencoder"], indices)
+        return pathways(chosen, classifier), {**variables, "autoencoder": encoder}
+
+    return Ensemble(init, apply, members, pick, alike=True)
 
 
 def callables(functions: Sequence[Predict]) -> Ensemble:

@@ -23,6 +23,7 @@ from jaxadv.types import Array, Key, PyTree, Variables
 
 Metrics: TypeAlias = dict[str, Array]
 Loss: TypeAlias = Callable[..., tuple[Array, tuple[Variables, Metrics]]]
+Trainable: TypeAlias = Callable[[tuple[Any, ...]], bool]  # of a leaf's path in the variables
 
 
 class State(NamedTuple):
@@ -42,7 +43,8 @@ class State(NamedTuple):
     settings: dict[str, Array]
 
 
-def _is_parameter(path: tuple[Any, ...]) -> bool:
+def is_parameter(path: tuple[Any, ...]) -> bool:
+    """Whether a leaf of the variables is a parameter, not a running statistic."""
     return any(getattr(entry, "key", None) == "params" for entry in path)
 
 
@@ -63,7 +65,7 @@ class Phase(NamedTuple):
     loss: Loss
     optimizer: optax.GradientTransformation
     transform: Callable[[State, Dataset, Key], Dataset] = _whole_batch
-    trainable: Callable[[tuple[Any, ...]], bool] = _is_parameter
+    trainable: Trainable = is_parameter
 
 
 def _split(variables: Variables, phase: Phase) -> tuple[PyTree, PyTree]:

@@ -4,9 +4,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxadv.ensemble import callables, features, member, mixed, predict, stack, stacked
+from jaxadv.ensemble import (
+    callables,
+    features,
+    member,
+    mixed,
+    pathways,
+    predict,
+    stack,
+    stacked,
+)
 from jaxadv.errors import UserError
-from jaxadv.models import cnn, fc
+from jaxadv.models import cnn, dna, fc
 
 KEY = jax.random.key(0)
 FC = fc(4, (7, 6, 5, 3, 2))
@@ -89,6 +98,24 @@ def test_callables_join_a_mixed_ensemble(trio, x):
     outputs, _ = joined.apply((variables, ()), x)
     close(outputs.logits[3], x[:, 0, :4, 0])
     close(outputs.logits[:3], predict(group, variables)(x))
+
+
+def test_pathways_are_read_by_one_classifier(x):
+    autoencoder = dna(2, 2, (5, 4, 3, 4, 5))
+    ensemble = pathways(autoencoder, FC)
+    variables = ensemble.init(KEY, x)
+    outputs, updated = ensemble.apply(variables, x)
+    chex.assert_trees_all_equal(updated, variables)
+    made, _ = autoencoder.model.apply(variables["autoencoder"], x)
+    chex.assert_shape(outputs.logits, (2, 9, 4))
+    for neck in range(2):
+        read, _ = FC.apply(variables["classifier"], made.reconstruction[neck])
+        close(outputs.logits[neck], read.logits)
+        close(outputs.features[neck], made.taps["features"][neck])
+    close(outputs.reconstructions, made.reconstruction)
+
+    alone, chosen = ensemble.pick(variables, (1,))
+    close(predict(alone, chosen)(x), outputs.logits[1:])
 
 
 @pytest.mark.parametrize("indices", [(0,), (2, 0), (3, 1)])

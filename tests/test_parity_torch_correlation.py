@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxadv.losses import correlation_loss, kept_columns
-from jaxadv.losses.correlation import RIDGE
+from jaxadv.losses.regression import RIDGE
 from jaxadv.models import cnn, load_torch_weights
 from tests.losses.made import features
 

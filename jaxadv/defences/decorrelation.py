@@ -10,9 +10,10 @@ from jax import lax
 
 from jaxadv.data.dataset import Dataset
 from jaxadv.ensemble import Ensemble
-from jaxadv.losses.classification import Joined, accuracy, cross_entropy, join
+from jaxadv.losses.classification import Joined, join
 from jaxadv.losses.correlation import ensemble_correlation, sketch
-from jaxadv.training import Metrics, Phase
+from jaxadv.losses.tasks import Task, classify
+from jaxadv.training import Metrics, Phase, Trainable, is_parameter
 from jaxadv.types import Array, Key, Variables
 
 STRENGTH = "strength"  # λ, the setting in which runs differ: 0 is the plain pair
@@ -34,17 +35,22 @@ def decorrelation(
     ensemble: Ensemble,
     optimizer: optax.GradientTransformation,
     *,
+    task: Task = classify,
     joined: Joined = "sum",
     schedule: Callable[[Array], Array] = AS_PUBLISHED,
     sketch_width: int = 0,
+    trainable: Trainable = is_parameter,
     **correlation: Any,
 ) -> Phase:
-    """The phase CE1 + CE2 + λ L_R, λ the run's setting "strength" times `schedule(epoch)`.
+    """The phase task1 + task2 + λ L_R, λ the run's setting "strength" times `schedule(epoch)`.
 
     On a CPU, where runs follow one another, one with λ = 0 never computes L_R and costs what plain
     training costs; under `vmap` every run costs what the dearest does.
 
-    joined: "sum" or "root_sum_square" of the cross-entropies.
+    task: what each member is trained to do; `classify` (eq. 5) or, for the dual-neck autoencoder,
+        `reconstruct` (eq. 9).
+    joined: "sum" or "root_sum_square" of the members' losses.
+    trainable: `path -> bool` over the variables' leaves; default every parameter.
     sketch_width: correlate the features on so many random directions, fresh each step; 0, as
         published, correlates the features themselves.
     correlation: `direction`, `ridge`, `eta`, `eps`, `total` of `losses.ensemble_correlation`.
@@ -56,7 +62,7 @@ def decorrelation(
         # The sketch draws from `key` itself, so dropout must not.
         dropout = jax.random.fold_in(key, ensemble.size)
         outputs, variables = ensemble.apply(variables, batch.images, train=True, key=dropout)
-        losses = jnp.mean(cross_entropy(outputs.logits, batch.labels), axis=-1)
+        losses, metrics = task(outputs, batch)
         strength = settings[STRENGTH] * schedule(epoch)
 
         def correlation_of(features: tuple[Array, ...]) -> Array:
@@ -70,7 +76,6 @@ def decorrelation(
             lambda features: jnp.zeros(()),
             outputs.features,
         )
-        right = jnp.mean(accuracy(outputs.logits, batch.labels))
-        return join(losses, joined) + penalty, (variables, {"accuracy": right})
+        return join(losses, joined) + penalty, (variables, metrics)
 
-    return Phase(loss, optimizer)
+    return Phase(loss, optimizer, trainable=trainable)

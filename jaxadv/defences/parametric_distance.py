@@ -1,12 +1,12 @@
 """Two members at a chosen distance in weight space (Wiedeman & Wang, Patterns 2022, eq. 4)."""
 
-import jax.numpy as jnp
 import optax
 
 from jaxadv.data.dataset import Dataset
 from jaxadv.ensemble import Ensemble
-from jaxadv.losses.classification import Joined, accuracy, cross_entropy, join
+from jaxadv.losses.classification import Joined, join
 from jaxadv.losses.distance import distance_loss, squared_distance
+from jaxadv.losses.tasks import classify
 from jaxadv.training import Metrics, Phase
 from jaxadv.types import Array, Key, Variables
 
@@ -26,12 +26,9 @@ def parametric_distance(
         variables: Variables, batch: Dataset, key: Key, epoch: Array, settings: dict[str, Array]
     ) -> tuple[Array, tuple[Variables, Metrics]]:
         outputs, updated = ensemble.apply(variables, batch.images, train=True, key=key)
-        losses = jnp.mean(cross_entropy(outputs.logits, batch.labels), axis=-1)
+        losses, metrics = classify(outputs, batch)
         penalty = strength * distance_loss(variables["params"], settings[TARGET])
-        metrics = {
-            "accuracy": jnp.mean(accuracy(outputs.logits, batch.labels)),
-            "squared_distance": squared_distance(variables["params"]),
-        }
+        metrics |= {"squared_distance": squared_distance(variables["params"])}
         return join(losses, joined) + penalty, (updated, metrics)
 
     return Phase(loss, optimizer)

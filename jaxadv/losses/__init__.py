@@ -2,19 +2,20 @@
 
 from jaxadv.losses.classification import accuracy, cross_entropy, join
 from jaxadv.losses.correlation import (
-    check_regression,
     correlation_loss,
     ensemble_correlation,
     held_out_r_squared,
-    kept_columns,
     r_squared,
-    regress,
 )
 from jaxadv.losses.distance import distance_loss, squared_distance
+from jaxadv.losses.regression import check_regression, kept_columns, regress
+from jaxadv.losses.tasks import Task, classify, reconstruct
 
 __all__ = [
+    "Task",
     "accuracy",
     "check_regression",
+    "classify",
     "correlation_loss",
     "cross_entropy",
     "distance_loss",
@@ -23,6 +24,7 @@ __all__ = [
     "join",
     "kept_columns",
     "r_squared",
+    "reconstruct",
     "regress",
     "squared_distance",
 ]

@@ -6,177 +6,62 @@ Both ask how well an affine map of `Z1 [N, D1]` predicts `Z2 [N, D2]`:
     L_R    = log(SS_tot + eps) − log(SS_res + eps)
     R²     = 1 − SS_res / SS_tot
 
-W minimises SS_res, so by the envelope theorem its derivative drops out: W is computed under
-`stop_gradient` and only the residual is differentiated. No factorisation is.
-
-`mu = (ridge · σ_max([Z1·keep, 1]))²`, held constant in the derivative. Features of trained networks
-have condition numbers of 3e5 and more; exact least squares then returns huge W, and gradients 16
-times those of PyTorch's float32 `pinv`, which truncates singular values below
-`max(N, D) · 1.2e-7` of the largest. `ridge = 1.2e-4` is that threshold at N = 1000; 0 is exact, but
-for columns whose centred pivot is below `N · 1.2e-7` of the largest: these are rounding, weight 0.
+W minimises SS_res, so by the envelope theorem its derivative drops out, and with it that of the
+factorisation: ∂ SS_res / ∂ Z2 = 2 E and ∂ SS_res / ∂ Z1 = −2 E Wᵀ, E the error of the regression.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-from jax.custom_batching import sequential_vmap
 
 from jaxadv.errors import UserError
+from jaxadv.losses.regression import ETA, RIDGE, Regression, check_features, fit, regress
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key
 
-ETA = 5e-4  # Algorithm 1: a column is kept iff |R_ii| / max|R_ii| exceeds it
 EPS = 1e-3  # Algorithm 1: inside both logarithms
-RIDGE = 1.2e-4  # relative to the largest singular value
 
 Total = Literal["centred", "uncentred"]
 Direction = Literal["forward", "backward", "both"]
 
 
-class Regression(NamedTuple):
-    """The affine map of Z1 that best predicts Z2.
-
-    weights: `[D1, D2]`, zero rows for dropped columns.
-    intercept: `[D2]`.
-    keep: `[D1]` bool, the columns Algorithm 1 keeps.
-    mu: `[]`, the absolute ridge.
-    """
-
-    weights: Array
-    intercept: Array
-    keep: Array
-    mu: Array
-
-
-def check_regression(n: int, d: int) -> None:
-    """Refuse to regress on `d` features of `n` samples if n ≤ d + 1: any target would fit.
-
-    Raises:
-        UserError: if so.
-    """
-    if n <= d + 1:
-        raise UserError(
-            f"{n} samples for {d} features: a regression needs more than {d + 1} samples, "
-            f"so raise the batch size above {d + 1} or choose a narrower feature layer"
-        )
-
-
-def _check(z1: Array, z2: Array) -> None:
-    if z1.ndim != 2 or z2.ndim != 2 or z1.shape[0] != z2.shape[0]:
-        raise UserError(
-            f"features of shapes {z1.shape} and {z2.shape}: give two matrices [N, D] of one N"
-        )
-    check_regression(*z1.shape)
-
-
-def _kept(z: Array, eta: Array | float) -> Array:
-    diagonal = jnp.abs(jnp.diagonal(jnp.linalg.qr(z, mode="r")))
-    return diagonal > eta * jnp.max(diagonal)
-
-
-@in_float32
-def kept_columns(z: Array, eta: float = ETA) -> Array:
-    """Algorithm 1's mask `[D]` of independent columns: |R_ii| / max|R_ii| > eta, `R` of `qr(Z)`.
-
-    The published code compares with max R_ii, without the absolute value; LAPACK may return
-    negative diagonals, so here it is max|R_ii|. All-zero features keep nothing.
-    """
-    return _kept(z, eta)
-
-
-def _largest_singular_value(a: Array, iterations: int = 16) -> Array:
-    """σ_max of `a [N, D]` by power iteration, begun at the column norms."""
-    tiny = jnp.finfo(a.dtype).tiny
-
-    def step(_: int, v: Array) -> Array:
-        w = a.T @ (a @ v)
-        return w / jnp.maximum(jnp.linalg.norm(w), tiny)
-
-    v = lax.fori_loop(0, iterations, step, jnp.linalg.norm(a, axis=0))
-    return jnp.linalg.norm(a @ v) / jnp.maximum(jnp.linalg.norm(v), tiny)
-
-
-def _solve(z1: Array, z2: Array, eta: Array, ridge: Array) -> tuple[Array, Array, Array]:
-    """Weights `[D1, D2]`, kept columns `[D1]` and mu `[]` for features of one static width.
-
-    A free intercept is the same as centring. Shapes stay static: a dropped column is zeroed and
-    given an identity row below the matrix that is factorised, so its weights come out zero.
-    """
-    keep = _kept(z1, eta)
-    kept = jnp.where(keep, z1, 0)
-    ones = jnp.ones((len(z1), 1), z1.dtype)
-    mu = (ridge * _largest_singular_value(jnp.concatenate([kept, ones], axis=1))) ** 2
-
-    below = jnp.diag(jnp.where(keep, jnp.sqrt(mu), 1))
-    q, r = jnp.linalg.qr(jnp.concatenate([kept - kept.mean(0), below]))
-    # A kept column that is constant vanishes once centred: its pivot is noise, its weight 0.
-    pivot = jnp.abs(jnp.diagonal(r))
-    noise = pivot <= len(z1) * jnp.finfo(r.dtype).eps * jnp.max(pivot)
-    r = jnp.where(jnp.diag(noise & keep), 1e30, r)
-    weights = jax.scipy.linalg.solve_triangular(r, q[: len(z1)].T @ (z2 - z2.mean(0)))
-    return jnp.where(keep[:, None], weights, 0), keep, mu
-
-
-def _widths(width: int) -> list[int]:
-    """Static widths to which the live columns are compacted; each is compiled, so few."""
-    return sorted({max(1, -(-width * share // 8)) for share in (2, 4, 8)})
-
-
-def _regress(z1: Array, z2: Array, eta: Array, ridge: Array) -> Regression:
-    """`_solve` on the live columns alone, gathered into the narrowest of three static widths.
-
-    Trained networks have many exactly zero columns (98 of 784 kept in one run), and a
-    factorisation costs the square of the width. Under `vmap` the problems are solved one after
-    another, so that each takes its own width.
-    """
-    live = jnp.any(z1 != 0, axis=0)
-    order = jnp.argsort(~live, stable=True)
-    widths = _widths(z1.shape[1])
-
-    def branch(width: int) -> Callable[[Array, Array], tuple[Array, Array, Array]]:
-        def solve(z1: Array, z2: Array) -> tuple[Array, Array, Array]:
-            columns = order[:width]
-            weights, keep, mu = _solve(z1[:, columns], z2, eta, ridge)
-            full = jnp.zeros((z1.shape[1], z2.shape[1]), z1.dtype).at[columns].set(weights)
-            return full, jnp.zeros(z1.shape[1], bool).at[columns].set(keep), mu
-
-        return solve
-
-    index = jnp.searchsorted(jnp.asarray(widths), live.sum())
-    weights, keep, mu = lax.switch(index, [branch(width) for width in widths], z1, z2)
-    return Regression(weights, z2.mean(0) - z1.mean(0) @ weights, keep, mu)
-
-
-# One function for all calls, so that eager ones find their compiled program again.
-_solver = sequential_vmap(jax.jit(_regress))
-
-
-@in_float32
-def regress(z1: Array, z2: Array, *, eta: float = ETA, ridge: float = RIDGE) -> Regression:
-    """The affine map that best predicts `z2 [N, D2]` from `z1 [N, D1]`; not differentiated.
-
-    eta: column selection threshold. ridge: relative to σ_max; 0 is exact least squares.
-
-    Raises:
-        UserError: if N ≤ D1 + 1 or the shapes do not fit.
-    """
-    _check(z1, z2)
-    settings = jnp.asarray(eta, z1.dtype), jnp.asarray(ridge, z1.dtype)
-    return _solver(lax.stop_gradient(z1), lax.stop_gradient(z2), *settings)
-
-
-def residual_sum_of_squares(z1: Array, z2: Array, regression: Regression) -> Array:
-    """SS_res with the penalty, differentiable in both features at fixed regression."""
-    error = (z2 - z2.mean(0)) - (z1 - z1.mean(0)) @ regression.weights
-    return jnp.sum(error**2) + regression.mu * jnp.sum(regression.weights**2)
-
-
 def total_sum_of_squares(z2: Array, total: Total = "centred") -> Array:
     """SS_tot: ‖Z2 − mean‖² (the usual R², and the published code) or ‖Z2‖² (the preprint)."""
-    return jnp.sum((z2 - z2.mean(0)) ** 2 if total == "centred" else z2**2)
+    return jnp.sum(_deviations(z2, total) ** 2)
+
+
+def _deviations(z2: Array, total: Total) -> Array:
+    return z2 - z2.mean(0) if total == "centred" else z2
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _loss(total: Total, z1: Array, z2: Array, settings: tuple[Array, ...]) -> Array:
+    return _loss_and_gradients(total, z1, z2, settings)[0]
+
+
+def _loss_and_gradients(
+    total: Total, z1: Array, z2: Array, settings: tuple[Array, ...]
+) -> tuple[Array, tuple[Array, Array]]:
+    eta, eps, ridge = settings
+    weights, _, mu, error, pull = fit(z1, z2, eta, ridge)
+    deviations = _deviations(z2, total)
+    residual = jnp.sum(error**2) + mu * jnp.sum(weights**2) + eps
+    whole = jnp.sum(deviations**2) + eps
+    by_z2 = (2 / whole) * deviations - (2 / residual) * error
+    return jnp.log(whole) - jnp.log(residual), ((2 / residual) * pull, by_z2)
+
+
+def _loss_backward(
+    total: Total, gradients: tuple[Array, Array], cotangent: Array
+) -> tuple[Array | None, ...]:
+    by_z1, by_z2 = gradients
+    return cotangent * by_z1, cotangent * by_z2, None
+
+
+_loss.defvjp(_loss_and_gradients, _loss_backward)
 
 
 @in_float32
@@ -191,16 +76,15 @@ def correlation_loss(
 ) -> Array:
     """L_R of `z2 [N, D2]` regressed on `z1 [N, D1]`, `[]`; 0 when nothing is predicted.
 
-    Wiedeman & Wang, Algorithm 1 and eq. 5-8. Differentiable in both arguments, under `jit` and
-    `vmap`. All-zero features give 0 and zero gradients, not NaN. Second derivatives are not those
-    of L_R: the envelope theorem is used once.
+    Wiedeman & Wang, Algorithm 1 and eq. 5-8. Differentiable in both arguments, backward and once,
+    under `jit` and `vmap`. All-zero features give 0 and zero gradients, not NaN.
 
     Raises:
         UserError: if N ≤ D1 + 1 or the shapes do not fit.
     """
-    regression = regress(z1, z2, eta=eta, ridge=ridge)
-    residual = residual_sum_of_squares(z1, z2, regression)
-    return jnp.log(total_sum_of_squares(z2, total) + eps) - jnp.log(residual + eps)
+    check_features(z1, z2)
+    settings = tuple(jnp.asarray(value, z1.dtype) for value in (eta, eps, ridge))
+    return _loss(total, z1, z2, settings)
 
 
 def sketch(features: Sequence[Array], width: int, key: Key) -> list[Array]:

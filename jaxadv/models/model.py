@@ -20,12 +20,12 @@ from jaxadv.types import Array, Key, Variables
 class Outputs(NamedTuple):
     """What one forward pass gives.
 
-    logits: `[B, C]`.
+    logits: `[B, C]`; an autoencoder has none.
     taps: named intermediate features, each `[B, …]`.
-    reconstruction: an image `[B, H, W, C]` where the model makes one.
+    reconstruction: an image `[B, H, W, C]` where the model makes one; `[M, B, H, W, C]` of M necks.
     """
 
-    logits: Array
+    logits: Array | None
     taps: dict[str, Array]
     reconstruction: Array | None = None
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -95,13 +96,27 @@ def _fc(state: StateDict) -> Variables:
     return {"params": params, "batch_stats": statistics}
 
 
-ARCHITECTURES = {"cnn": _cnn, "fc": _fc}
+def _dna(state: StateDict) -> Variables:
+    shared = {
+        "layer1": "enc.enc.0",
+        "layer2": "enc.enc.2",
+        "layer5": "dec.dec.0",
+        "layer6": "dec.dec.2",
+    }
+    params = {ours: _dense(state, theirs) for ours, theirs in shared.items()}
+    for ours, theirs in {"layer3": "L1", "layer4": "L2"}.items():
+        necks = [_dense(state, f"bn{neck}.{theirs}") for neck in (1, 2)]
+        params[ours] = jax.tree.map(lambda *leaves: jnp.stack(leaves), *necks)
+    return {"params": params}
+
+
+ARCHITECTURES = {"cnn": _cnn, "fc": _fc, "dna": _dna}
 
 
 def load_torch_weights(path: str | Path, architecture: str) -> Variables:
-    """Variables of one published network, for `models.cnn` or `models.fc`.
+    """Variables of one published network, for `models.cnn`, `models.fc` or `models.dna().model`.
 
-    architecture: "cnn" or "fc".
+    architecture: "cnn", "fc" or "dna", the dual-neck autoencoder for MNIST.
 
     Raises:
         UserError: unreadable file, unknown architecture, or arrays missing from the state dict.

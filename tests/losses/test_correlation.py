@@ -12,7 +12,8 @@ from jaxadv.losses import (
     r_squared,
     regress,
 )
-from jaxadv.losses.correlation import RIDGE, sketch
+from jaxadv.losses.correlation import sketch
+from jaxadv.losses.regression import RIDGE
 from tests.data.fixtures import assert_one_line
 from tests.losses.made import features
 

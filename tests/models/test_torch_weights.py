@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxadv.errors import UserError
-from jaxadv.models import cnn, fc, load_torch_weights
+from jaxadv.models import cnn, dna, fc, load_torch_weights
 from tests.data.fixtures import assert_one_line
 
 
@@ -25,6 +25,12 @@ def fc_state(rng):
     return state
 
 
+def dna_state(rng):
+    necks = {f"bn{i}.L{j}": shape for i in (1, 2) for j, shape in [(1, (64, 128)), (2, (128, 64))]}
+    encoder = {"enc.enc.0": (100, 784), "enc.enc.2": (128, 100)}
+    return made(rng, {**encoder, **necks, "dec.dec.0": (100, 128), "dec.dec.2": (784, 100)})
+
+
 def made(rng, shapes):
     state = {f"{k}.weight": np.float32(rng.normal(size=s)) for k, s in shapes.items()}
     return {**state, **{f"{k}.bias": np.float32(rng.normal(size=s[0])) for k, s in shapes.items()}}
@@ -37,10 +43,12 @@ def saved(rng, tmp_path):
     return tmp_path / "cnn.npz"
 
 
-@pytest.mark.parametrize(("architecture", "model"), [("cnn", cnn()), ("fc", fc())])
+@pytest.mark.parametrize(
+    ("architecture", "model"), [("cnn", cnn()), ("fc", fc()), ("dna", dna().model)]
+)
 @pytest.mark.parametrize("suffix", [".npz", ".pt", ".pth"])
 def test_every_array_arrives_where_the_model_wants_it(rng, tmp_path, architecture, model, suffix):
-    state = {"cnn": cnn_state, "fc": fc_state}[architecture](rng)
+    state = {"cnn": cnn_state, "fc": fc_state, "dna": dna_state}[architecture](rng)
     path = tmp_path / f"weights{suffix}"
     if suffix == ".npz":
         np.savez(path, **state)
@@ -51,7 +59,7 @@ def test_every_array_arrives_where_the_model_wants_it(rng, tmp_path, architectur
     wanted = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
     chex.assert_trees_all_equal_shapes(variables, wanted)
     total = sum(np.sum(v, dtype=float) for k, v in state.items() if "tracked" not in k)
-    kept = sum(np.sum(leaf, dtype=float) for leaf in jax.tree.leaves(variables))
+    kept = sum(np.sum(np.asarray(leaf), dtype=float) for leaf in jax.tree.leaves(variables))
     np.testing.assert_allclose(kept, total, rtol=1e-6)
 
 

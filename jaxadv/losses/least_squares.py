@@ -1,0 +1,301 @@
+"""The least squares behind the correlation loss, made of matrix products.
+
+    min over W of  ‖Z2c − Z1c W‖² + mu ‖W‖²,   Z·c centred: the same as a free intercept
+
+Every backend does matrix products at its full rate, factorisations at a fraction of it. So the
+normal equations are solved by a Cholesky factor, on trained features by a second one besides, with
+as many steps of iterative refinement as the residual asks for. What cannot be solved so takes a QR
+factorisation, three times as dear.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jaxadv.linalg import inverse_cholesky
+from jaxadv.precision import in_float32
+from jaxadv.types import Array as Features
+
+TOLERANCE = 5e-4  # of the weights, relative; refinement goes on until its next step is smaller
+REFINEMENTS = 6  # each gains a factor of 30 and more where normal equations serve at all
+ITERATIONS = 5  # of the power iteration for σ_max
+PROBES = 8  # random combinations of the targets on which the next refinement is estimated
+
+
+@in_float32
+def kept_columns(z: Features, eta: float | Array) -> Array:
+    """Algorithm 1's mask `[D]` of independent columns: |R_ii| / max|R_ii| > eta, `R` of `qr(Z)`.
+
+    The published code compares with max R_ii, without the absolute value; LAPACK may return
+    negative diagonals, so here it is max|R_ii|. All-zero features keep nothing.
+    """
+    diagonal = jnp.abs(jnp.diagonal(jnp.linalg.qr(z, mode="r")))
+    return diagonal > eta * jnp.max(diagonal)
+
+
+def _largest_eigenvalue(gram: Array, mean: Array, n: int) -> Array:
+    """σ_max² of `[Z, 1]` by power iteration, from the Gram matrix of the centred Z and its mean."""
+
+    def product(v: Array, b: Array) -> tuple[Array, Array]:
+        sums = n * (mean @ v + b)
+        return gram @ v + mean * sums, sums
+
+    v: Array = jnp.sqrt(jnp.diagonal(gram) + n * mean**2)
+    b: Array = jnp.asarray(n**0.5, gram.dtype)
+    for _ in range(ITERATIONS):
+        scale = lax.rsqrt(v @ v + b * b)
+        v, b = product(v * scale, b * scale)
+    w, c = product(v, b)
+    return (v @ w + b * c) / (v @ v + b * b)
+
+
+class _Problem(NamedTuple):
+    """One regression, both sides centred.
+
+    z1: `[N, D1]`. z2: `[N, D2]`. gram: `[D1, D1]`, Z1cᵀ Z1c.
+    mean: `[D1]`, what was taken from Z1.
+    nonzero, varying: `[D1]` bool; a column that is constant but for rounding predicts nothing.
+    mu, eta: `[]`.
+    """
+
+    z1: Array
+    z2: Array
+    gram: Array
+    mean: Array
+    nonzero: Array
+    varying: Array
+    mu: Array
+    eta: Array
+
+
+def _problem(z1: Array, z2: Array, eta: Array, ridge: Array) -> _Problem:
+    n, mean = len(z1), z1.mean(0)
+    centred = z1 - mean
+    gram = centred.T @ centred
+    variance = jnp.diagonal(gram)
+    rounding = (n * jnp.finfo(gram.dtype).eps) ** 2 * n * mean**2
+    mu = ridge**2 * _largest_eigenvalue(gram, mean, n)
+    nonzero, varying = variance + mean**2 > 0, variance > rounding
+    return _Problem(centred, z2 - z2.mean(0), gram, mean, nonzero, varying, mu, eta)
+
+
+def _uncentred_pivots(problem: _Problem, inverse: Array, pivots: Array) -> Array:
+    """|R_ii| of the features as they are, from the inverse factor and pivots of the centred ones.
+
+    With p = √n R⁻ᵀ mean, the Cholesky factor of I + p pᵀ has the diagonal √(t_i / t_{i−1}),
+    t_i = 1 + p_1² + … + p_i².
+    """
+    p = len(problem.z1) ** 0.5 * (inverse @ problem.mean)
+    t = 1 + jnp.cumsum(p**2)
+    return jnp.where(problem.varying, pivots * jnp.sqrt(t / (t - p**2)), 0)
+
+
+def _on(columns: Array, matrix: Array) -> Array:
+    """The matrix with zero rows and columns elsewhere."""
+    return jnp.where(columns[:, None] & columns[None, :], matrix, 0)
+
+
+def _system(problem: _Problem, columns: Array) -> Array:
+    """The normal equations' matrix on some columns, the identity on the others."""
+    return _on(columns, problem.gram) + jnp.diag(jnp.where(columns, problem.mu, 1))
+
+
+def _gram_of_q(problem: _Problem, inverse: Array) -> tuple[Array, Array]:
+    """Q = Z1c L⁻ᵀ `[N, D]` and QᵀQ."""
+    q = problem.z1 @ inverse.T
+    return q, q.T @ q
+
+
+def _doubts(problem: _Problem, inverse: Array, pivots: Array) -> tuple[Array, Array]:
+    """Whether a column may have to be dropped, and by how much rounding moves the solution, `[]`.
+
+    To first order a change δ of the Gram matrix moves R_ii² by the share δ ‖row i of L⁻¹‖²; here δ
+    is the ridge and the rounding.
+    """
+    uncentred = _uncentred_pivots(problem, inverse, pivots)
+    squares = inverse**2
+    by_ridge = problem.mu * squares.sum(1)
+    eps = 8 * jnp.finfo(uncentred.dtype).eps
+    by_rounding = squares @ (eps * jnp.diagonal(problem.gram))
+    # Not so where the factor failed and all this is NaN.
+    large = uncentred > 2 * problem.eta * jnp.max(uncentred)
+    independent = large & (by_ridge + by_rounding < 0.1)
+    return ~jnp.all(independent | ~problem.nonzero), jnp.max(by_rounding)
+
+
+class _Solution(NamedTuple):
+    """Weights `[D1, D2]`, what they leave of Z2 `[N, D2]`, and the next refinement's size `[]`.
+
+    keep: `[D1]`, the columns Algorithm 1 keeps.
+    """
+
+    weights: Array
+    error: Array
+    change: Array
+    keep: Array
+
+
+def _refined(
+    problem: _Problem,
+    keep: Array,
+    weights: Array,
+    solve: Callable[[Array], Array],
+    change: Array | float = jnp.inf,
+) -> _Solution:
+    """Weights refined by `solve` until its next step is small.
+
+    change: how large it is at most, relative; only above TOLERANCE is it estimated, on a few random
+        combinations of the targets, and the weights refined if it is large.
+    """
+    z1, z2, mu = problem.z1, problem.z2, problem.mu
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (z2.shape[1], PROBES))
+    probes = jnp.asarray(signs, z2.dtype)
+
+    def estimate(weights: Array, error: Array) -> Array:
+        left, probed = error @ probes, weights @ probes
+        step = solve(z1.T @ left - mu * probed)
+        return jnp.maximum(_ratio(step, probed), _ratio(z1 @ step, left))
+
+    def refine(weights: Array, error: Array) -> tuple[Array, Array]:
+        weights = weights + solve(z1.T @ error - mu * weights)
+        return weights, z2 - z1 @ weights
+
+    def step(state: tuple[_Solution, Array]) -> tuple[_Solution, Array]:
+        (weights, error, _, keep), count = state
+        change = estimate(weights, error)
+        leave = lambda *solution: solution  # noqa: E731
+        weights, error = lax.cond(change > TOLERANCE, refine, leave, weights, error)
+        return _Solution(weights, error, change, keep), count + 1
+
+    def unfinished(state: tuple[_Solution, Array]) -> Array:
+        return (state[0].change > TOLERANCE) & (state[1] < REFINEMENTS)
+
+    start = _Solution(weights, z2 - z1 @ weights, jnp.asarray(change, z1.dtype), keep)
+    return lax.while_loop(unfinished, step, (start, jnp.asarray(0)))[0]
+
+
+def _ratio(a: Array, b: Array) -> Array:
+    """‖a‖ / ‖b‖, 0 where both are 0."""
+    above, below = jnp.sum(a**2), jnp.sum(b**2)
+    return jnp.where(above == 0, 0, jnp.sqrt(above / below))
+
+
+def _simple(problem: _Problem, inverse: Array, rounding: Array) -> _Solution:
+    """W = L⁻ᵀ L⁻¹ Z1ᵀ Z2, for well-conditioned features."""
+
+    def solve(right: Array) -> Array:
+        return inverse.T @ (inverse @ right)
+
+    start = solve(problem.z1.T @ problem.z2)
+    return _refined(problem, problem.nonzero, start, solve, rounding)
+
+
+class _Factor(NamedTuple):
+    """The inverse factor `L⁻¹ [D, D]` of `Z1cᵀ Z1c + mu` on some columns, zero on the others.
+
+    pivots: `[D]`, the diagonal of L.
+    q: `[N, D]`, Z1c L⁻ᵀ, nearly orthonormal. gram: `[D, D]`, QᵀQ.
+    """
+
+    inverse: Array
+    pivots: Array
+    q: Array
+    gram: Array
+
+
+def _factor(problem: _Problem, columns: Array, inverse: Array, pivots: Array) -> _Factor:
+    inverse = _on(columns, inverse)
+    q = problem.z1 @ inverse.T
+    return _Factor(inverse, pivots, q, q.T @ q)
+
+
+SELECT, REDUCE, DONE = range(3)
+
+
+def _careful(problem: _Problem, inverse: Array, pivots: Array) -> _Solution:
+    """W = L⁻ᵀ B⁻¹ Qᵀ Z2, for trained features: CholeskyQR2.
+
+    The factor of QᵀQ gives the pivots a QR of Z1 would give. If these drop columns, what is left is
+    factorised again. B = QᵀQ + mu L⁻¹L⁻ᵀ would be I but for the rounding δ of the Gram matrix,
+    which large condition numbers magnify: B⁻¹ = I − δ, with an error of δ².
+    """
+
+    def select(factor: _Factor, keep: Array, second: Array, more: Array) -> tuple[Any, ...]:
+        uncentred = _uncentred_pivots(problem, second @ factor.inverse, factor.pivots * more)
+        keep = uncentred > problem.eta * jnp.max(uncentred)
+        return factor, keep, jnp.where(jnp.all(keep == problem.varying), DONE, REDUCE)
+
+    def reduce(factor: _Factor, keep: Array, again: Array, pivots: Array) -> tuple[Any, ...]:
+        return _factor(problem, keep, again, pivots), keep, DONE
+
+    def step(state: tuple[_Factor, Array, Array]) -> tuple[_Factor, Array, Array]:
+        factor, keep, stage = state
+        identity = jnp.diag((~problem.varying).astype(factor.gram.dtype))
+        system = jnp.where(stage == SELECT, factor.gram + identity, _system(problem, keep))
+        found = inverse_cholesky(system)
+        return lax.switch(stage, [select, reduce], factor, keep, *found)
+
+    start = _factor(problem, problem.varying, inverse, pivots), problem.varying, jnp.asarray(SELECT)
+    factor, keep, _ = lax.while_loop(lambda state: state[2] < DONE, step, start)
+    b = factor.gram + problem.mu * (factor.inverse @ factor.inverse.T)
+
+    def upper(half: Array) -> Array:
+        return factor.inverse.T @ (2 * half - b @ half)
+
+    solution = _refined(
+        problem, keep, upper(factor.q.T @ problem.z2), lambda right: upper(factor.inverse @ right)
+    )
+    # A column that is constant and not zero has a pivot, but not among the centred ones.
+    usable = jnp.all(problem.nonzero == problem.varying) & jnp.any(keep)
+    return solution._replace(change=jnp.where(usable, solution.change, jnp.inf))
+
+
+def _by_qr(problem: _Problem) -> _Solution:
+    """What cannot fail: selection by one QR factorisation and solution by another."""
+    keep = kept_columns(problem.z1 + problem.mean, problem.eta)
+    columns = keep & problem.varying
+    z1 = jnp.where(columns, problem.z1, 0)
+    below = jnp.diag(jnp.where(columns, jnp.sqrt(problem.mu), 1))
+    q, r = jnp.linalg.qr(jnp.concatenate([z1, below]))
+    pivots = jnp.abs(jnp.diagonal(r))
+    noise = pivots <= len(z1) * jnp.finfo(r.dtype).eps * jnp.max(jnp.where(columns, pivots, 0))
+    r = jnp.where(jnp.diag(noise & columns), 1e30, r)
+    weights = jax.scipy.linalg.solve_triangular(r, q[: len(z1)].T @ problem.z2)
+    weights = jnp.where(columns[:, None], weights, 0)
+    return _Solution(weights, problem.z2 - z1 @ weights, jnp.zeros((), z1.dtype), keep)
+
+
+class Fit(NamedTuple):
+    """A regression with what its gradients need.
+
+    weights: `[D1, D2]`. keep: `[D1]`. mu: `[]`.
+    error: `[N, D2]`, what of the centred Z2 is left.
+    pull: `[N, D1]`, `error · weightsᵀ`; half of −∂ SS_res / ∂ Z1.
+    """
+
+    weights: Array
+    keep: Array
+    mu: Array
+    error: Array
+    pull: Array
+
+
+def solve(z1: Array, z2: Array, eta: Array, ridge: Array) -> Fit:
+    """Ridge regression of `z2 [N, D2]` on those columns of `z1 [N, D1]` that Algorithm 1 keeps."""
+    problem = _problem(z1, z2, eta, ridge)
+    inverse, pivots = inverse_cholesky(_system(problem, problem.varying))
+    inverse = _on(problem.varying, inverse)
+    doubtful, rounding = _doubts(problem, inverse, pivots)
+    solution = lax.cond(
+        doubtful,
+        lambda: _careful(problem, inverse, pivots),
+        lambda: _simple(problem, inverse, rounding),
+    )
+    solved = solution.change <= TOLERANCE
+    solution = lax.cond(solved, lambda: solution, lambda: _by_qr(problem))
+    weights, error, _, keep = solution
+    return Fit(weights, keep, problem.mu, error, error @ weights.T)

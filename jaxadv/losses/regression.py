@@ -1,0 +1,141 @@
+"""The affine map of one network's features that best predicts another's.
+
+    min over W, b of  ‖Z2 − Z1 W − b‖² + mu ‖W‖²,   rows of W zero for columns not kept
+
+`mu = (ridge · σ_max([Z1·keep, 1]))²`, and `keep` are the independent columns of Algorithm 1
+(Wiedeman & Wang). Features of trained networks have condition numbers of 3e5 and more; exact least
+squares then returns huge W, and gradients 16 times those of PyTorch's float32 `pinv`, which
+truncates singular values below `max(N, D) · 1.2e-7` of the largest. `ridge = 1.2e-4` is that
+threshold at N = 1000.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.custom_batching import sequential_vmap
+
+from jaxadv.errors import UserError
+from jaxadv.losses import least_squares
+from jaxadv.losses.least_squares import Fit
+from jaxadv.precision import in_float32
+from jaxadv.types import Array as Features
+
+ETA = 5e-4  # Algorithm 1: a column is kept iff |R_ii| / max|R_ii| exceeds it
+RIDGE = 1.2e-4  # relative to the largest singular value
+NARROW = 256  # features up to so many are not compacted: there is little to gain
+
+
+class Regression(NamedTuple):
+    """The affine map of Z1 that best predicts Z2.
+
+    weights: `[D1, D2]`, zero rows for dropped columns.
+    intercept: `[D2]`.
+    keep: `[D1]` bool, the columns Algorithm 1 keeps.
+    mu: `[]`, the absolute ridge.
+    """
+
+    weights: Array
+    intercept: Array
+    keep: Array
+    mu: Array
+
+
+def check_regression(n: int, d: int) -> None:
+    """Refuse to regress on `d` features of `n` samples if n ≤ d + 1: any target would fit.
+
+    Raises:
+        UserError: if so.
+    """
+    if n <= d + 1:
+        raise UserError(
+            f"{n} samples for {d} features: a regression needs more than {d + 1} samples, "
+            f"so raise the batch size above {d + 1} or choose a narrower feature layer"
+        )
+
+
+def check_features(z1: Features, z2: Features) -> None:
+    """Refuse features that are not two matrices `[N, D]` of one N, or too few samples.
+
+    Raises:
+        UserError: if so.
+    """
+    if z1.ndim != 2 or z2.ndim != 2 or z1.shape[0] != z2.shape[0]:
+        raise UserError(
+            f"features of shapes {z1.shape} and {z2.shape}: give two matrices [N, D] of one N"
+        )
+    check_regression(*z1.shape)
+
+
+def kept_columns(z: Features, eta: float = ETA) -> Array:
+    """Algorithm 1's mask `[D]`; see `least_squares.kept_columns`."""
+    return least_squares.kept_columns(z, eta)
+
+
+def _widths(width: int) -> list[int]:
+    """Static widths to which the live columns are compacted; each is compiled, so few."""
+    return [-(-width // 4), width] if width > NARROW else [width]
+
+
+def _fit(z1: Array, z2: Array, eta: Array, ridge: Array) -> Fit:
+    """`least_squares.solve` on the live columns alone, gathered to the narrower of two widths.
+
+    Trained networks have many exactly zero columns (98 of 784 kept in one run), and a
+    factorisation costs the square of the width. Under `vmap` the problems are solved one after
+    another, so that each takes its own width.
+    """
+    whole = z1.shape[1]
+    live = jnp.any(z1 != 0, axis=0)
+    order = jnp.argsort(~live, stable=True)
+    places = jnp.argsort(order)
+
+    def branch(width: int) -> Callable[[Array, Array], Fit]:
+        def narrow(z1: Array, z2: Array) -> Fit:
+            fit = least_squares.solve(z1[:, order[:width]], z2, eta, ridge)
+            missing = (0, whole - width)
+            return fit._replace(
+                weights=jnp.pad(fit.weights, (missing, (0, 0)))[places],
+                keep=jnp.pad(fit.keep, missing)[places],
+                pull=jnp.pad(fit.pull, ((0, 0), missing))[:, places],
+            )
+
+        return narrow if width < whole else lambda z1, z2: least_squares.solve(z1, z2, eta, ridge)
+
+    widths = _widths(whole)
+    if len(widths) == 1:
+        return least_squares.solve(z1, z2, eta, ridge)
+    index = jnp.searchsorted(jnp.asarray(widths), live.sum())
+    return lax.switch(index, [branch(width) for width in widths], z1, z2)
+
+
+# One function for all calls, so that eager ones find their compiled program again.
+_fitted = sequential_vmap(jax.jit(_fit))
+
+
+@in_float32
+def fit(z1: Features, z2: Features, eta: Any = ETA, ridge: Any = RIDGE) -> Fit:
+    """The regression of `z2 [N, D2]` on `z1 [N, D1]`; not differentiated.
+
+    Raises:
+        UserError: if N ≤ D1 + 1 or the shapes do not fit.
+    """
+    check_features(z1, z2)
+    settings = jnp.asarray(eta, z1.dtype), jnp.asarray(ridge, z1.dtype)
+    return _fitted(
+        lax.stop_gradient(jnp.asarray(z1)), lax.stop_gradient(jnp.asarray(z2)), *settings
+    )
+
+
+def regress(z1: Features, z2: Features, *, eta: float = ETA, ridge: float = RIDGE) -> Regression:
+    """The affine map that best predicts `z2 [N, D2]` from `z1 [N, D1]`; not differentiated.
+
+    eta: column selection threshold. ridge: relative to σ_max; 0 is exact least squares, but for
+    columns whose centred pivot is below `N · 1.2e-7` of the largest: these are rounding, weight 0.
+
+    Raises:
+        UserError: if N ≤ D1 + 1 or the shapes do not fit.
+    """
+    weights, keep, mu, _, _ = fit(z1, z2, eta, ridge)
+    return Regression(weights, z2.mean(0) - z1.mean(0) @ weights, keep, mu)

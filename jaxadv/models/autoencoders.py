@@ -1,0 +1,94 @@
+"""The dual-neck autoencoder of Wiedeman & Wang: one image, several encodings of it.
+
+Every *pathway* goes from the image to a reconstruction of it. Pathways share the outer layers and
+own the inner ones, the necks; with one neck it is a plain autoencoder.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxadv.errors import UserError
+from jaxadv.models.layers import Dense
+from jaxadv.models.model import Model, Outputs, from_linen
+from jaxadv.types import Array, Indices, Variables
+
+
+class Autoencoder(NamedTuple):
+    """A model whose reconstructions `[M, B, H, W, C]` and features `[M, B, D]` come from M necks.
+
+    model: its `Outputs` have no logits.
+    necks: M.
+    pick: `(variables, indices) -> (Autoencoder, variables)`, some of the pathways alone.
+    """
+
+    model: Model
+    necks: int
+    pick: Callable[[Variables, Indices], tuple["Autoencoder", Variables]]
+
+
+class DenseDNAModule(nn.Module):
+    """784-100-128 → 128-**64**-128 → 128-100-784 on MNIST; ReLU after each layer, sigmoid at last.
+
+    Of the six layers the `unshared` innermost belong to each pathway alone (the paper's DNA: the
+    two of the bottleneck; Fig. 10: 2, 4 or 6). **Features** are the output of the third.
+    """
+
+    necks: int = 2
+    unshared: int = 2
+    widths: tuple[int, ...] = (100, 128, 64, 128, 100)
+
+    @nn.compact
+    def __call__(self, x: Array) -> Outputs:
+        widths = (*self.widths, math.prod(x.shape[1:]))
+        own = _innermost(self.unshared, len(widths))
+        features, hidden = x, x.reshape(1, len(x), -1)
+        for layer, width in enumerate(widths):
+            name = f"layer{layer + 1}"
+            if layer in own:
+                hidden = jnp.broadcast_to(hidden, (self.necks, *hidden.shape[1:]))
+                hidden = _neckwise(width, name=name)(hidden)
+            else:
+                hidden = Dense(width, name=name)(hidden)
+            hidden = (nn.sigmoid if layer == len(widths) - 1 else nn.relu)(hidden)
+            if layer == len(widths) // 2 - 1:
+                features = jnp.broadcast_to(hidden, (self.necks, *hidden.shape[1:]))
+        return Outputs(None, {"features": features}, hidden.reshape(self.necks, *x.shape))
+
+
+# Layers of every neck side by side, kernels `[M, in, out]`.
+_neckwise = nn.vmap(Dense, variable_axes={"params": 0}, split_rngs={"params": True})
+
+
+def _innermost(count: int, layers: int) -> range:
+    return range((layers - count) // 2, (layers + count) // 2)
+
+
+def dna(
+    necks: int = 2, unshared: int = 2, widths: tuple[int, ...] = (100, 128, 64, 128, 100)
+) -> Autoencoder:
+    """The paper's autoencoder for MNIST; see `DenseDNAModule`. One neck is its baseline, AE.
+
+    Raises:
+        UserError: if there is no neck, or `unshared` is no even number of layers from 2 on.
+    """
+    layers = len(widths) + 1
+    if necks < 1:
+        raise UserError(f"{necks} necks: give at least 1")
+    if unshared % 2 or not 2 <= unshared <= layers:
+        raise UserError(f"{unshared} unshared layers: give an even number from 2 to {layers}")
+    module = DenseDNAModule(necks, unshared, widths)
+    own = [f"layer{layer + 1}" for layer in _innermost(unshared, layers)]
+
+    def pick(variables: Variables, indices: Indices) -> tuple[Autoencoder, Variables]:
+        take = partial(jax.tree.map, lambda leaf: leaf[jnp.asarray(indices)])
+        params = variables["params"]
+        chosen = {name: take(leaf) if name in own else leaf for name, leaf in params.items()}
+        return dna(len(indices), unshared, widths), {**variables, "params": chosen}
+
+    return Autoencoder(from_linen(module, "features"), necks, pick)
