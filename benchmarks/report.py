@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ class Settings:
     """Only the cases whose names contain one of these words; default all."""
     only: tuple[str, ...] = ()
     """Only the contestants whose names contain one of these words; default all."""
+    devices: int = 1
+    """Virtual devices into which a CPU is divided; for the seeds."""
     data_dir: Path | None = None
     """Folder of the MNIST files; default $JAXADV_DATA, else ./data. Without: random images."""
     reference: Path | None = None
@@ -52,6 +55,8 @@ def parse(name: str, description: str | None) -> Settings:
     settings = tyro.cli(Settings, prog=f"python -m benchmarks.{name}", description=description)
     if settings.device is not None:
         jax.config.update("jax_platforms", {"gpu": "cuda"}.get(settings.device, settings.device))
+    if settings.devices > 1:
+        jax.config.update("jax_num_cpu_devices", settings.devices)
     torch.set_num_threads(os.cpu_count() or 1)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
@@ -72,8 +77,6 @@ def finish(value: Any) -> Any:
 
 def compiled(function: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, float]:
     """The compiled program of a jax function and the seconds that took, tracing included."""
-    import time
-
     begun = time.perf_counter()
     program = jax.jit(function, **options).lower(*arguments).compile()
     return program, time.perf_counter() - begun
