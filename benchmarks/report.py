@@ -175,11 +175,22 @@ def write(benchmark: str, rows: Sequence[Row], settings: Settings) -> None:
     print(path)
 
 
+def checked(rows: list[Row], settings: Settings) -> list[Row]:
+    """The rows, of which there must be some.
+
+    Raises:
+        UserError: if no case was chosen.
+    """
+    if not rows:
+        raise UserError(f"--cases {' '.join(settings.cases)}: no case has this in its name")
+    return rows
+
+
 def main(name: str, description: str | None, measure: Callable[[Settings], list[Row]]) -> None:
     """Entry point of a benchmark: measure, write; a mistake in the input is one line, status 2."""
     try:
         settings = parse(name, description)
-        write(name, measure(settings), settings)
+        write(name, checked(measure(settings), settings), settings)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -18,11 +18,15 @@ import tyro
 from jaxadv import results
 from jaxadv.data import Splits, load_dataset
 from jaxadv.errors import UserError
+from jaxadv.parallel import join_processes
 
 # Settings of which there must be at least one; all other numbers may be 0.
 COUNTS = ("seeds", "epochs", "batch_size", "pgd_steps")
 # Where a run reads and writes: the numbers do not depend on it.
-PLACES = ("source", "data_dir", "out", "resume", "from_dir", "first_seed")
+PLACES = (
+    *("source", "data_dir", "out", "resume", "from_dir", "first_seed"),
+    *("runs_at_once", "distributed"),
+)
 # What is done with trained networks: another study of them may choose otherwise.
 AFTER_TRAINING = (
     *("preset", "models", "attacks", "balls", "eps", "combine"),
@@ -55,6 +59,12 @@ class Common:
     """Go on from the last whole epoch in --out; ends with the numbers of an uninterrupted run."""
     from_dir: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Reuse the trained networks of another run's folder instead of training."""
+    runs_at_once: int = 0
+    """Runs (seeds by settings) a GPU or TPU does side by side, to bound its memory; 0 is all. A
+    CPU does one after another."""
+    distributed: bool = False
+    """Share the runs with the other processes of this job, one a machine or GPU: found from SLURM,
+    Open MPI or a TPU pod, or set in JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES, JAX_PROCESS_ID."""
     save_adversarial: int = 0
     """Write every run's first so many adversarial images, each attack, eps and source, to
     adversarial.npz; 0 writes none."""
@@ -172,6 +182,8 @@ def load(settings: Common) -> Splits:
 
 def begin(study: str, settings: Common) -> tuple[Splits, Path, dict[str, Any]]:
     """A study's data, its output folder, claimed, and the configuration written there."""
+    if settings.distributed:
+        join_processes()
     splits = load(settings)
     out = settings.out or Path("runs") / f"{study}-{settings.preset}"
     kind = splits.source.partition(": ")[0] if splits.source.startswith("files") else splits.source

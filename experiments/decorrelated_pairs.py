@@ -167,6 +167,7 @@ def train_pairs(
         batch_size=settings.batch_size,
         directory=out,
         reuse=settings.from_dir,
+        at_once=settings.runs_at_once,
     )
 
 
@@ -195,6 +196,7 @@ def measured(
             combine=settings.combine,
             with_features=first,
             keep=settings.save_adversarial,
+            at_once=settings.runs_at_once,
         )
 
     parts = [

@@ -20,7 +20,7 @@ from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble
 from jaxadv.errors import UserError
 from jaxadv.evaluation import Predictions, each_and_all, evaluate
-from jaxadv.parallel import over_runs
+from jaxadv.parallel import collected, leads, over_runs
 from jaxadv.results import Row
 from jaxadv.training import State
 from jaxadv.types import Array, Variables
@@ -58,8 +58,8 @@ def natural(ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Key
     sample, split = features.sample_for_features(splits, width)
     clean = jax.jit(over_runs(features.probabilities(ensemble)))
     scores = jax.jit(over_runs(features.natural(ensemble)))
-    clean = jax.device_get(clean(state.variables, splits.test.images))
-    measured = jax.device_get(scores(state.variables, sample))
+    clean = jax.device_get(collected(clean(state.variables, splits.test.images)))
+    measured = jax.device_get(collected(scores(state.variables, sample)))
     count, rows = len(sample.labels), list[Row]()
     for number, run in enumerate(runs):
         rows += to_rows.clean_rows(clean[number], splits.test.labels, run)
@@ -90,12 +90,14 @@ def attacked(
     combine: str = "loss",
     with_features: bool = False,
     keep: int = 0,
+    at_once: int = 0,
 ) -> Measured:
     """Rows and predictions of every run under one trial.
 
     with_features: also score the features of the adversarial images, where half of these are at
         least twice as many as the features; with fewer, R² says little.
     keep: with them every run's first so many adversarial images.
+    at_once: runs attacked side by side on a GPU or TPU; 0 is all.
     """
     test = Dataset(test.images[: trial.limit or None], test.labels[: trial.limit or None])
     width = features.feature_width(ensemble, test)
@@ -108,7 +110,8 @@ def attacked(
         settings: dict[str, Any] = {"combine": combine, "measure": measure, "keep": keep}
         return evaluate(ensemble, variables, trial.make, trial.radii, test, key, **settings)
 
-    predicted = jax.device_get(jax.jit(over_runs(one))((state.variables, state.seed), test))
+    attack = jax.jit(over_runs(one, at_once))
+    predicted = jax.device_get(collected(attack((state.variables, state.seed), test)))
     name = f"{trial.name}_{trial.ball}"
     rows = list(_attack_rows(trial, predicted, runs, ensemble.size))
     images = _images(trial, predicted, ensemble.size) if keep else {}
@@ -184,7 +187,9 @@ def once(out: Path, name: str, make: Callable[[], Measured]) -> Measured:
     part = make()
     results.write_arrays(arrays, under("arrays", part.arrays) | under("images", part.images))
     results.write_json(rows, {"measured": name, "rows": part.rows})
-    print(f"{name}: measured in {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+    if leads():
+        taken = time.perf_counter() - begun
+        print(f"{name}: measured in {taken:.0f} s", file=sys.stderr, flush=True)
     return part
 
 
@@ -207,4 +212,5 @@ def write(
         }
         results.write_arrays(out / "adversarial.npz", {**natural, **measured.images})
     results.write(out, study, config, measured.rows)
-    shutil.rmtree(out / "measured", ignore_errors=True)
+    if leads():
+        shutil.rmtree(out / "measured", ignore_errors=True)

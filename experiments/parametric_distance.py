@@ -92,6 +92,7 @@ def train_pairs(
         batch_size=settings.batch_size,
         directory=out,
         reuse=settings.from_dir,
+        at_once=settings.runs_at_once,
     )
 
 
@@ -122,6 +123,7 @@ def measured(
             combine=settings.combine,
             with_features=True,
             keep=settings.save_adversarial,
+            at_once=settings.runs_at_once,
         )
 
     natural = measure.once(out, "natural", lambda: measure.natural(ensemble, state, splits, runs))

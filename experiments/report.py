@@ -11,6 +11,7 @@ from experiments import tables
 from experiments.tables import Table
 from jaxadv import plots, results
 from jaxadv.errors import UserError
+from jaxadv.parallel import leads
 from jaxadv.plots.reduce import distinct
 from jaxadv.results import Row, select
 
@@ -103,7 +104,9 @@ def draw(directory: Path) -> list[Path]:
 
 
 def show(directory: Path) -> None:
-    """Print a run's tables and draw its figures."""
+    """Print a run's tables and draw its figures; the first of several processes does."""
+    if not leads():
+        return
     content = results.read(directory)
     for table in STUDIES[content["experiment"]][0](content["rows"]):
         if table.lines:

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -19,6 +17,7 @@ from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble, features
 from jaxadv.errors import UserError
 from jaxadv.losses import r_squared
+from jaxadv.parallel import hosted, leads
 from jaxadv.training import Metrics, Phase, State
 from jaxadv.types import Array, Variables
 
@@ -65,12 +64,12 @@ def _progress(name: str, epochs: int, done: int) -> Iterator[Callable[[int, str]
         TextColumn("epoch {task.completed}/{task.total}  {task.fields[line]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=not (console.is_terminal and leads())) as bar:
         task = bar.add_task(f"training {name}", total=epochs, completed=done, line="")
 
         def report(epoch: int, line: str) -> None:
             bar.update(task, completed=epoch, line=line)
-            if not console.is_terminal:
+            if leads() and not console.is_terminal:
                 print(f"{name} epoch {epoch}/{epochs}: {line}", file=sys.stderr, flush=True)
 
         yield report
@@ -87,20 +86,22 @@ def trained(
     batch_size: int,
     directory: Path,
     reuse: Path | None = None,
+    at_once: int = 0,
 ) -> State:
     """The state after `epochs`, from a checkpoint in `directory` on if there is one.
 
     reuse: another run's folder; its finished training is taken instead.
+    at_once: runs trained side by side on a GPU or TPU; 0 is all.
 
     Raises:
         UserError: if `reuse` holds no such training, finished to `epochs`.
     """
     where = Path("checkpoints") / name
     if reuse is not None:
-        return _reused(reuse, where, state, epochs)
+        return hosted(_reused(reuse, where, state, epochs))
     state = checkpoint.latest(directory / where, state) or state
     images = len(state.seed) * (len(dataset.labels) // batch_size) * batch_size
-    settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
+    settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "at_once": at_once}
     steps = training.fit(phases, state, dataset, **settings, monitor=monitor(ensemble))
     with _progress(name, epochs, int(state.epoch[0])) as report:
         begun = time.perf_counter()
@@ -110,4 +111,4 @@ def trained(
             now = time.perf_counter()
             report(epoch, _line(metrics, images / (now - begun)))
             begun = now
-    return jax.tree.map(jnp.asarray, state)
+    return hosted(state)

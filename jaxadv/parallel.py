@@ -1,50 +1,169 @@
-"""The axis of independent runs (seeds, settings) over one or many devices."""
+"""The axis of independent runs (seeds, settings) over one or many devices and processes.
 
+Memory, to be kept below a device's: the data set, the states of the runs the device holds (weights,
+gradients and two moments each), and the activations of one batch for each run done at once. On a
+CPU that is one; elsewhere all of them, or `at_once`.
+"""
+
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, PartitionSpec
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxadv.errors import UserError
 from jaxadv.types import PyTree
 
+RESERVED = 0.1  # of a device's memory, for what a program's own account leaves out
 
-def over_axis(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
+
+def over_axis(function: Callable[..., PyTree], at_once: int = 0) -> Callable[..., PyTree]:
     """`function(item, *shared)` for every item of a leading axis, on one device.
 
-    A `vmap`; on a CPU the items follow one another inside the same program (`lax.map`), where a
-    `lax.cond` that differs between items takes one branch each and the working set is one item's.
+    A `vmap`, of `at_once` items after another if given; on a CPU the items follow one another
+    inside the same program, where a `lax.cond` that differs between items takes one branch each and
+    the working set is one item's.
     """
-    if jax.default_backend() == "cpu":
-        return lambda items, *shared: lax.map(lambda item: function(item, *shared), items)
-    return lambda items, *shared: jax.vmap(lambda item: function(item, *shared))(items)
+    group = 1 if jax.default_backend() == "cpu" else at_once
 
-
-def over_runs(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
-    """`over_axis` for the runs of a study, split over all devices; no device talks to another.
-
-    The most devices that share the runs evenly are used, by `shard_map`.
-    """
-
-    def mapped(runs: PyTree, *shared: Any) -> PyTree:
-        devices = _sharing(len(jax.tree.leaves(runs)[0]))
-        if len(devices) == 1:
-            return over_axis(function)(runs, *shared)
-        split, whole = PartitionSpec("runs"), PartitionSpec()
-        return jax.shard_map(
-            over_axis(function),
-            mesh=Mesh(np.asarray(devices), ("runs",)),
-            in_specs=(split, *[whole] * len(shared)),
-            out_specs=split,
-            check_vma=False,
-        )(runs, *shared)
+    def mapped(items: PyTree, *shared: Any) -> PyTree:
+        one = lambda item: function(item, *shared)  # noqa: E731
+        if group == 0:
+            return jax.vmap(one)(items)
+        return lax.map(one, items, batch_size=group if group > 1 else None)
 
     return mapped
 
 
-def _sharing(count: int) -> list[Any]:
-    """The most devices that share `count` runs evenly."""
-    devices = jax.devices()
-    return devices[: next(n for n in range(len(devices), 0, -1) if count % n == 0)]
+def over_runs(function: Callable[..., PyTree], at_once: int = 0) -> Callable[..., PyTree]:
+    """`over_axis` for the runs of a study, split over all devices; no device talks to another.
+
+    Where the devices do not share the runs evenly, the first runs are done again to fill up.
+    """
+
+    def mapped(runs: PyTree, *shared: Any) -> PyTree:
+        count = len(jax.tree.leaves(runs)[0])
+        devices = _devices(count)
+        if len(devices) == 1:
+            return over_axis(function, at_once)(runs, *shared)
+        filled = -(-count // len(devices)) * len(devices)
+        if filled > count:
+            runs = jax.tree.map(lambda leaf: leaf[jnp.arange(filled) % count], runs)
+        split, whole = PartitionSpec("runs"), PartitionSpec()
+        result = jax.shard_map(
+            over_axis(function, at_once),
+            mesh=_mesh(count),
+            in_specs=(split, *[whole] * len(shared)),
+            out_specs=split,
+            check_vma=False,
+        )(runs, *shared)
+        return jax.tree.map(lambda leaf: leaf[:count], result)
+
+    return mapped
+
+
+def _devices(count: int) -> list[Any]:
+    """Those that share `count` runs: of several processes all, since each takes part."""
+    return jax.devices() if jax.process_count() > 1 else jax.devices()[:count]
+
+
+def _mesh(count: int) -> Mesh:
+    return Mesh(np.asarray(_devices(count)), ("runs",))
+
+
+def placements(count: int) -> tuple[NamedSharding, NamedSharding] | None:
+    """Where `count` runs lie, and where what they share; None if there is but one device.
+
+    Runs that the devices do not share evenly lie on each: a state has one place from step to step,
+    and its program is compiled once.
+    """
+    devices = _devices(count)
+    if len(devices) == 1:
+        return None
+    whole = NamedSharding(_mesh(count), PartitionSpec())
+    even = count % len(devices) == 0
+    return NamedSharding(_mesh(count), PartitionSpec("runs")) if even else whole, whole
+
+
+def join_processes() -> None:
+    """Make this process one of several that share the runs.
+
+    Found from SLURM, Open MPI or a TPU pod; or from `JAX_COORDINATOR_ADDRESS` (host:port of the
+    first process), `JAX_NUM_PROCESSES` and `JAX_PROCESS_ID`.
+
+    Raises:
+        UserError: if there is nothing to join.
+    """
+    given = os.environ.get("JAX_COORDINATOR_ADDRESS")
+    try:
+        if given:
+            count, number = (
+                int(os.environ[f"JAX_{name}"]) for name in ("NUM_PROCESSES", "PROCESS_ID")
+            )
+            jax.distributed.initialize(given, count, number)
+        else:
+            jax.distributed.initialize()
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"--distributed: no other processes found ({error}); start it under SLURM, or set "
+            "JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID"
+        ) from None
+
+
+def leads() -> bool:
+    """Whether this process is the one that writes and prints."""
+    return jax.process_index() == 0
+
+
+def collected(tree: PyTree) -> PyTree:
+    """Arrays of all processes, each whole on every host; with one process, as they are."""
+    if jax.process_count() == 1:
+        return tree
+    return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def hosted(tree: PyTree) -> PyTree:
+    """Arrays that every program takes: jax's own, or of several processes the host's."""
+    if jax.process_count() == 1:
+        return jax.tree.map(jnp.asarray, tree)
+    return jax.device_get(tree)
+
+
+def placed(tree: PyTree, where: NamedSharding | None) -> PyTree:
+    """Arrays on the devices `where`, or on the only one."""
+    if where is None:
+        return jax.tree.map(jnp.asarray, tree)
+    return jax.device_put(jax.device_get(tree), where)
+
+
+def warn_of_memory(program: Any) -> None:
+    """One line on stderr if a compiled program asks for more memory than a device has left it."""
+    account, available = program.memory_analysis(), _memory()
+    if account is None or available is None:
+        return
+    needed = (
+        account.temp_size_in_bytes
+        + account.argument_size_in_bytes
+        + account.output_size_in_bytes
+        - account.alias_size_in_bytes
+    )
+    if needed > (1 - RESERVED) * available:
+        print(
+            f"warning: the program asks for {needed / 2**30:.1f} GiB of {available / 2**30:.1f}: "
+            "lower --runs-at-once, or run --seeds in parts and join them with experiments.merge",
+            file=sys.stderr,
+        )
+
+
+def _memory() -> int | None:
+    """Bytes on each device, of the machine if the devices are its processors."""
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return (device.memory_stats() or {}).get("bytes_limit")

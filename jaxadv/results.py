@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxadv.errors import UserError
 from jaxadv.metrics import Interval, interval
+from jaxadv.parallel import leads
 
 Row: TypeAlias = dict[str, Any]
 
@@ -56,7 +57,9 @@ def environment() -> dict[str, Any]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write under a temporary name in the same folder, then rename."""
+    """Write under a temporary name in the same folder, then rename; the first process alone."""
+    if not leads():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -113,7 +116,11 @@ def claim(directory: Path, config: Mapping[str, Any], resume: bool) -> None:
 
     Raises:
         UserError: if it belongs to another configuration, or holds work and `resume` is off.
+
+    Of several processes the first does so, for all.
     """
+    if not leads():
+        return
     path = directory / "config.json"
     if path.exists() and len(list(directory.iterdir())) == 1:
         path.unlink()  # claimed, then refused before any work was done
@@ -171,7 +178,9 @@ def read(directory: str | Path) -> dict[str, Any]:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an `.npz` under a temporary name, then rename."""
+    """Write an `.npz` under a temporary name, then rename; the first process alone."""
+    if not leads():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp.npz")
     try:

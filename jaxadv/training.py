@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 from jaxadv.data.batches import epoch_indices, take
 from jaxadv.data.dataset import Dataset
 from jaxadv.errors import UserError
-from jaxadv.parallel import over_runs
+from jaxadv.parallel import collected, over_runs, placed, placements, warn_of_memory
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key, PyTree, Variables
 
@@ -160,6 +160,7 @@ def fit(
     epochs: int,
     batch_size: int,
     monitor: Callable[[Variables, Dataset], Metrics] | None = None,
+    at_once: int = 0,
 ) -> Iterator[tuple[State, Metrics]]:
     """Train all runs to `epochs`, yielding the state and metrics `[runs]` after each epoch.
 
@@ -168,6 +169,8 @@ def fit(
 
     monitor: `(variables, batch) -> metrics` of one run, measured on the data set's first
         `batch_size` examples after each epoch.
+    at_once: runs that a GPU or TPU trains side by side, to bound its memory; 0 is all. A warning
+        on stderr says if the program does not fit.
 
     Raises:
         UserError: if the data set is smaller than a batch.
@@ -186,8 +189,17 @@ def fit(
             metrics |= monitor(state.variables, take(dataset, probe))
         return state, metrics
 
-    step = jax.jit(over_runs(one), donate_argnums=0)
-    dataset = jax.tree.map(jnp.asarray, dataset)
-    while int(state.epoch[0]) < epochs:
-        state, metrics = step(state, dataset)
-        yield state, metrics
+    done = int(state.epoch[0])
+    if done >= epochs:
+        return
+    runs, whole = placements(len(state.epoch)) or (None, None)
+    shardings: dict[str, Any] = (
+        {"in_shardings": (runs, whole), "out_shardings": runs} if runs else {}
+    )
+    step = jax.jit(over_runs(one, at_once), donate_argnums=0, **shardings)
+    state, dataset = placed(state, runs), placed(dataset, whole)
+    program = step.lower(state, dataset).compile()
+    warn_of_memory(program)
+    for _ in range(done, epochs):
+        state, metrics = program(state, dataset)
+        yield collected((state, metrics))
