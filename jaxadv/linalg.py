@@ -41,6 +41,8 @@ def _by_halves(a: Array, looped: int) -> tuple[Array, Array]:
 def _by_leaves(a: Array) -> tuple[Array, Array]:
     """Leaf after leaf of the diagonal, each with the rows of the inverse that it ends."""
     n = len(a)
+    if n <= LEAF:
+        return _leaf(a)
     count = -(-n // LEAF)
     size = -(-n // count)
     whole = count * size

@@ -67,12 +67,12 @@ def test_two_processes(alone, tmp_path):
 
 
 def test_a_study_in_two_processes(tmp_path):
-    few = "--preset smoke --seeds 3 --epochs 1 --attacks fgsm --balls linf --eps 0.1 --distributed"
+    few = "--preset smoke --seeds 1 --epochs 1 --attacks fgsm --balls linf --eps 0.1 --distributed"
     study = ["experiments.decorrelated_pairs", *few.split(), "--out"]
     two_processes(*study, tmp_path / "run")
     found = json.loads((tmp_path / "run" / "results.json").read_text())
     assert found["environment"]["processes"] == 2
-    assert {row["seed"] for row in found["rows"]} == {0, 1, 2}
+    assert {row["seed"] for row in found["rows"]} == {0}
     assert (tmp_path / "run" / "figures" / "transfer.png").is_file()
     assert not (tmp_path / "run" / "measured").exists()
 
