@@ -36,6 +36,14 @@ STEPS = 5  # a call
 LEARNING_RATE = 5e-3
 STRENGTH = 0.05
 BATCH = {"cnn": 1000, "fc": 1000, "dna": 500}
+# How far apart the sides may be after a call, of the way they went. Features of fresh CNNs are
+# ill-conditioned, those of a fresh autoencoder too: what the ridge damps, float32 `pinv` truncates.
+# Five BatchNorms magnify rounding: PyTorch's own float32 is 0.02 from its float64 there.
+ALLOWED = {
+    **{("cnn", False): 0.05, ("cnn", True): 0.5},
+    **{("fc", False): 0.2, ("fc", True): 0.2},
+    **{("dna", False): 0.05, ("dna", True): 0.5},
+}
 # Multiply-adds of one image's forward pass through both members, and the width of the features.
 WORK = {
     "cnn": (2 * (28 * 28 * 9 * 8 + 14 * 14 * 72 * 16 + 7 * 7 * 144 * 32 + 320), 784),
@@ -160,8 +168,9 @@ def contestants(architecture: str, strength: float, settings: Settings) -> list[
     eager = theirs(twins.loss(strength))
     ours()
     eager()
-    # Features of fresh CNNs are ill-conditioned: what the ridge damps float32 `pinv` truncates.
-    check_equal(start, parameters(state.variables), twins.theirs(), 0.5 if strength else 0.05)
+    check_equal(
+        start, parameters(state.variables), twins.theirs(), ALLOWED[architecture, bool(strength)]
+    )
     fused = theirs(torch.compile(twins.loss(strength)))
     return [
         Contestant("jaxadv", ours, seconds),
