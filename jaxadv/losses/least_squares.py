@@ -104,12 +104,6 @@ def _system(problem: _Problem, columns: Array) -> Array:
     return _on(columns, problem.gram) + jnp.diag(jnp.where(columns, problem.mu, 1))
 
 
-def _gram_of_q(problem: _Problem, inverse: Array) -> tuple[Array, Array]:
-    """Q = Z1c L⁻ᵀ `[N, D]` and QᵀQ."""
-    q = problem.z1 @ inverse.T
-    return q, q.T @ q
-
-
 def _doubts(problem: _Problem, inverse: Array, pivots: Array) -> tuple[Array, Array]:
     """Whether a column may have to be dropped, and by how much rounding moves the solution, `[]`.
 

@@ -2,11 +2,11 @@
 
     min over W, b of  ‖Z2 − Z1 W − b‖² + mu ‖W‖²,   rows of W zero for columns not kept
 
-`mu = (ridge · σ_max([Z1·keep, 1]))²`, and `keep` are the independent columns of Algorithm 1
-(Wiedeman & Wang). Features of trained networks have condition numbers of 3e5 and more; exact least
-squares then returns huge W, and gradients 16 times those of PyTorch's float32 `pinv`, which
-truncates singular values below `max(N, D) · 1.2e-7` of the largest. `ridge = 1.2e-4` is that
-threshold at N = 1000.
+`mu = (ridge · σ_max([Z1, 1]))²`, dropped columns included, and `keep` are the independent columns
+of Algorithm 1 (Wiedeman & Wang). Features of trained networks have condition numbers of 3e5 and
+more; exact least squares then returns huge W, and gradients 16 times those of PyTorch's float32
+`pinv`, which truncates singular values below `max(N, D) · 1.2e-7` of the largest.
+`ridge = 1.2e-4` is that threshold at N = 1000.
 """
 
 from collections.abc import Callable
