@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from jaxadv.models.layers import Conv, Dense, batch_norm, layout, relu_max_pool
+from jaxadv.models.layers import Conv, Dense, batch_norm, layout
 from jaxadv.models.model import Model, chunked, from_linen
 from jaxadv.types import Array
 
@@ -20,8 +20,8 @@ class CNNModule(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         images = layout()
-        x = relu_max_pool(Conv(8, x.shape[-1], name="conv1")(images.enter(x)))
-        x = relu_max_pool(Conv(16, 8, name="conv2")(x))
+        x = Conv(8, x.shape[-1], pooled=True, name="conv1")(images.enter(x))
+        x = Conv(16, 8, pooled=True, name="conv2")(x)
         self.sow("taps", "features", images.leave(x))
         x = nn.relu(Conv(32, 16, name="conv3")(x))
         pooled = images.leave(jnp.mean(x, axis=(1, 2), keepdims=True))

@@ -10,9 +10,9 @@ from jaxadv.models.layers import (
     Conv,
     Dense,
     batch_norm,
-    relu_max_pool,
     uniform_fan_in,
 )
+from jaxadv.models.pooling import relu_max_pool
 
 LAYOUTS = {"batch_last": BATCH_LAST, "batch_first": BATCH_FIRST}
 layouts = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
@@ -92,6 +92,56 @@ def test_leave_undoes_enter_in_pytorch_order(layout):
     np.testing.assert_array_equal(
         layout.leave(layout.enter(x)), x.transpose(0, 3, 1, 2).reshape(2, -1)
     )
+
+
+def ours_pooled(layout, x, kernel, bias):
+    return layout.leave(layout.convolve_pool(layout.enter(x), kernel, bias))
+
+
+def flax_pooled(x, kernel, bias):
+    module = nn.Conv(kernel.shape[-1], kernel.shape[:2], precision="highest")
+    maps = module.apply({"params": {"kernel": kernel, "bias": bias}}, x)
+    return flattened(nn.max_pool(nn.relu(maps), (2, 2), (2, 2)))
+
+
+@layouts
+@pytest.mark.parametrize("size", [(28, 28), (7, 7), (5, 8), (2, 3)], ids=str)
+def test_pooled_convolution_and_its_two_derivatives_equal_flax(rng, layout, size):
+    args = arguments(rng, *size)
+    actual = derivatives(lambda *a: ours_pooled(layout, *a), args)
+    assert_trees_close(actual, derivatives(flax_pooled, args))
+
+
+@layouts
+@pytest.mark.parametrize("kernel", [1, 2, 4, 5])
+@pytest.mark.parametrize("size", [(7, 6), (4, 5)], ids=str)
+def test_every_kernel_size_pools_as_flax(rng, layout, kernel, size):
+    args = arguments(rng, *size, kernel)
+    actual = derivatives(lambda *a: ours_pooled(layout, *a), args)
+    assert_trees_close(actual, derivatives(flax_pooled, args), 2e-4)
+
+
+@layouts
+def test_pooled_members_under_vmap_are_each_member_alone(rng, layout):
+    x, kernel, bias = arguments(rng, 8, 8)
+
+    def members(x, kernels, biases):
+        return jax.vmap(lambda k, b: ours_pooled(layout, x, k, b))(kernels, biases)
+
+    def alone(x, kernels, biases):
+        return jnp.stack([flax_pooled(x, k, b) for k, b in zip(kernels, biases, strict=True)])
+
+    args = (x, np.stack([kernel, 2 * kernel]), np.stack([bias, -bias]))
+    assert_trees_close(derivatives(members, args), derivatives(alone, args))
+
+
+@layouts
+def test_of_equal_corners_the_first_takes_the_gradient_of_a_pooled_convolution(layout):
+    """On a flat image all corners tie; a kernel of one tap shows which of them was taken."""
+    tap = np.zeros((1, 1, 1, 1), np.float32) + 1
+    flat = np.ones((1, 4, 4, 1), np.float32)
+    gradient = jax.grad(lambda x: ours_pooled(layout, x, tap, np.zeros(1, np.float32)).sum())(flat)
+    np.testing.assert_array_equal(gradient[0, :2, :2, 0], [[1, 0], [0, 0]])
 
 
 @layouts
