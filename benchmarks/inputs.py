@@ -18,7 +18,7 @@ from jaxadv.errors import UserError
 from jaxadv.types import Variables
 
 NETWORKS = {"cnn": CNN, "fc": FC, "dna": DNA}
-PUBLISHED = {"cnn": "cnn_plain_{}.npz", "fc": "fc_plain_{}.npz"}
+PUBLISHED = {"cnn": "cnn_plain_{}.npz", "fc": "fc_plain_{}.npz", "dna": "dna_mnist.npz"}
 
 
 def mnist(data_dir: Path | None, count: int, split: str = "test") -> Dataset:
