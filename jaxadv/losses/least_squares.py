@@ -44,11 +44,13 @@ def _largest_eigenvalue(gram: Array, mean: Array, n: int) -> Array:
         sums = n * (mean @ v + b)
         return gram @ v + mean * sums, sums
 
-    v: Array = jnp.sqrt(jnp.diagonal(gram) + n * mean**2)
-    b: Array = jnp.asarray(n**0.5, gram.dtype)
-    for _ in range(ITERATIONS):
+    def iterate(_: Array, vector: tuple[Array, Array]) -> tuple[Array, Array]:
+        v, b = vector
         scale = lax.rsqrt(v @ v + b * b)
-        v, b = product(v * scale, b * scale)
+        return product(v * scale, b * scale)
+
+    start = jnp.sqrt(jnp.diagonal(gram) + n * mean**2), jnp.asarray(n**0.5, gram.dtype)
+    v, b = lax.fori_loop(0, ITERATIONS, iterate, start)
     w, c = product(v, b)
     return (v @ w + b * c) / (v @ v + b * b)
 
