@@ -9,7 +9,7 @@ factorisation, three times as dear.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +61,7 @@ class _Problem(NamedTuple):
     z1: `[N, D1]`. z2: `[N, D2]`. gram: `[D1, D1]`, Z1cᵀ Z1c.
     mean: `[D1]`, what was taken from Z1.
     nonzero, varying: `[D1]` bool; a column that is constant but for rounding predicts nothing.
-    mu, eta: `[]`.
+    eta, ridge: `[]`.
     """
 
     z1: Array
@@ -70,8 +70,8 @@ class _Problem(NamedTuple):
     mean: Array
     nonzero: Array
     varying: Array
-    mu: Array
     eta: Array
+    ridge: Array
 
 
 def _problem(z1: Array, z2: Array, eta: Array, ridge: Array) -> _Problem:
@@ -80,9 +80,15 @@ def _problem(z1: Array, z2: Array, eta: Array, ridge: Array) -> _Problem:
     gram = centred.T @ centred
     variance = jnp.diagonal(gram)
     rounding = (n * jnp.finfo(gram.dtype).eps) ** 2 * n * mean**2
-    mu = ridge**2 * _largest_eigenvalue(gram, mean, n)
     nonzero, varying = variance + mean**2 > 0, variance > rounding
-    return _Problem(centred, z2 - z2.mean(0), gram, mean, nonzero, varying, mu, eta)
+    return _Problem(centred, z2 - z2.mean(0), gram, mean, nonzero, varying, eta, ridge)
+
+
+def _mu(problem: _Problem, columns: Array) -> Array:
+    """The absolute ridge `[]` for some of the columns: `(ridge · σ_max([Z1, 1]))²`."""
+    mean = jnp.where(columns, problem.mean, 0)
+    largest = _largest_eigenvalue(_on(columns, problem.gram), mean, len(problem.z1))
+    return problem.ridge**2 * largest
 
 
 def _uncentred_pivots(problem: _Problem, inverse: Array, pivots: Array) -> Array:
@@ -101,12 +107,7 @@ def _on(columns: Array, matrix: Array) -> Array:
     return jnp.where(columns[:, None] & columns[None, :], matrix, 0)
 
 
-def _system(problem: _Problem, columns: Array) -> Array:
-    """The normal equations' matrix on some columns, the identity on the others."""
-    return _on(columns, problem.gram) + jnp.diag(jnp.where(columns, problem.mu, 1))
-
-
-def _doubts(problem: _Problem, inverse: Array, pivots: Array) -> tuple[Array, Array]:
+def _doubts(problem: _Problem, mu: Array, inverse: Array, pivots: Array) -> tuple[Array, Array]:
     """Whether a column may have to be dropped, and by how much rounding moves the solution, `[]`.
 
     To first order a change δ of the Gram matrix moves R_ii² by the share δ ‖row i of L⁻¹‖²; here δ
@@ -114,7 +115,7 @@ def _doubts(problem: _Problem, inverse: Array, pivots: Array) -> tuple[Array, Ar
     """
     uncentred = _uncentred_pivots(problem, inverse, pivots)
     squares = inverse**2
-    by_ridge = problem.mu * squares.sum(1)
+    by_ridge = mu * squares.sum(1)
     eps = 8 * jnp.finfo(uncentred.dtype).eps
     by_rounding = squares @ (eps * jnp.diagonal(problem.gram))
     # Not so where the factor failed and all this is NaN.
@@ -123,31 +124,116 @@ def _doubts(problem: _Problem, inverse: Array, pivots: Array) -> tuple[Array, Ar
     return ~jnp.all(independent | ~problem.nonzero), jnp.max(by_rounding)
 
 
+class _Factor(NamedTuple):
+    """The inverse factor `L⁻¹ [D, D]` of `Z1cᵀ Z1c + mu` on some columns, zero on the others.
+
+    pivots: `[D]`, the diagonal of L.
+    keep: `[D]`, the columns Algorithm 1 keeps, as far as is known. mu: `[]`, for these.
+    q: `[N, D]`, Z1c L⁻ᵀ, nearly orthonormal. gram: `[D, D]`, QᵀQ. Both zero where not asked for.
+    rounding: `[]`, how far it moves the solution, at most and relative.
+    """
+
+    inverse: Array
+    pivots: Array
+    keep: Array
+    mu: Array
+    q: Array
+    gram: Array
+    rounding: Array
+
+
+START, SELECT, REDUCE, SIMPLE, CAREFUL = range(5)
+
+
+def _factorised(problem: _Problem) -> tuple[_Factor, Array]:
+    """The factor to solve with, and whether it is that of well-conditioned features.
+
+    Trained features get CholeskyQR2: the factor of QᵀQ gives the pivots that a QR of Z1 would
+    give. If these drop columns, what is left is factorised again.
+    """
+    z1, varying = problem.z1, problem.varying
+    width, dtype = z1.shape[1], z1.dtype
+
+    def orthonormal(factor: _Factor) -> _Factor:
+        q = z1 @ factor.inverse.T
+        return factor._replace(q=q, gram=q.T @ q)
+
+    def start(factor: _Factor, inverse: Array, pivots: Array) -> tuple[_Factor, Array]:
+        inverse = _on(varying, inverse)
+        doubtful, rounding = _doubts(problem, factor.mu, inverse, pivots)
+        factor = factor._replace(inverse=inverse, pivots=pivots, rounding=rounding)
+        factor = lax.cond(doubtful, orthonormal, lambda f: f, factor)
+        return factor, jnp.where(doubtful, SELECT, SIMPLE)
+
+    def select(factor: _Factor, second: Array, more: Array) -> tuple[_Factor, Array]:
+        uncentred = _uncentred_pivots(problem, second @ factor.inverse, factor.pivots * more)
+        keep = uncentred > problem.eta * jnp.max(uncentred)
+        return factor._replace(keep=keep), jnp.where(jnp.all(keep == varying), CAREFUL, REDUCE)
+
+    def reduce(factor: _Factor, inverse: Array, pivots: Array) -> tuple[_Factor, Array]:
+        factor = factor._replace(inverse=_on(factor.keep, inverse), pivots=pivots)
+        return orthonormal(factor), jnp.asarray(CAREFUL)
+
+    def step(state: tuple[_Factor, Array]) -> tuple[_Factor, Array]:
+        factor, stage = state
+        columns = factor.keep
+        mu = lax.cond(stage == SELECT, lambda: factor.mu, lambda: _mu(problem, columns))
+        shift = jnp.where(stage == SELECT, 0, mu)
+        system = jnp.where(stage == SELECT, factor.gram, _on(columns, problem.gram))
+        found = inverse_cholesky(system + jnp.diag(jnp.where(columns, shift, 1)))
+        return lax.switch(stage, [start, select, reduce], factor._replace(mu=mu), *found)
+
+    nothing = jnp.zeros((), dtype)
+    square = jnp.zeros((width, width), dtype)
+    begun = _Factor(square, square[0], varying, nothing, jnp.zeros_like(z1), square, nothing)
+    factor, stage = lax.while_loop(lambda s: s[1] < SIMPLE, step, (begun, jnp.asarray(START)))
+    return factor, stage == SIMPLE
+
+
 class _Solution(NamedTuple):
     """Weights `[D1, D2]`, what they leave of Z2 `[N, D2]`, and the next refinement's size `[]`.
 
-    keep: `[D1]`, the columns Algorithm 1 keeps.
+    keep: `[D1]`, the columns Algorithm 1 keeps. mu: `[]`.
     """
 
     weights: Array
     error: Array
     change: Array
     keep: Array
+    mu: Array
 
 
-def _refined(
-    problem: _Problem,
-    keep: Array,
-    weights: Array,
-    solve: Callable[[Array], Array],
-    change: Array | float = jnp.inf,
-) -> _Solution:
+def _solved(problem: _Problem, factor: _Factor, simple: Array) -> _Solution:
+    """W = L⁻ᵀ B⁻¹ L⁻¹ Z1ᵀ Z2.
+
+    B = QᵀQ + mu L⁻¹L⁻ᵀ would be I but for the rounding δ of the Gram matrix, which large condition
+    numbers magnify: B⁻¹ = I − δ, with an error of δ². For well-conditioned features it is I.
+    """
+    z1, z2, inverse = problem.z1, problem.z2, factor.inverse
+    b = lax.cond(
+        simple, lambda: factor.gram, lambda: factor.gram + factor.mu * (inverse @ inverse.T)
+    )
+
+    def upper(half: Array) -> Array:
+        return inverse.T @ lax.cond(simple, lambda: half, lambda: 2 * half - b @ half)
+
+    half = lax.cond(simple, lambda: inverse @ (z1.T @ z2), lambda: factor.q.T @ z2)
+    keep = jnp.where(simple, problem.nonzero, factor.keep)
+    change = jnp.where(simple, factor.rounding, jnp.inf)
+    begun = _Solution(upper(half), z2, change, keep, factor.mu)
+    solution = _refined(problem, begun, lambda right: upper(inverse @ right))
+    # A column that is constant and not zero has a pivot, but not among the centred ones.
+    usable = simple | (jnp.all(problem.nonzero == problem.varying) & jnp.any(keep))
+    return solution._replace(change=jnp.where(usable, solution.change, jnp.inf))
+
+
+def _refined(problem: _Problem, begun: _Solution, solve: Callable[[Array], Array]) -> _Solution:
     """Weights refined by `solve` until its next step is small.
 
-    change: how large it is at most, relative; only above TOLERANCE is it estimated, on a few random
-        combinations of the targets, and the weights refined if it is large.
+    Only where that may be above TOLERANCE is it estimated, on a few random combinations of the
+    targets, and the weights are refined if it is large.
     """
-    z1, z2, mu = problem.z1, problem.z2, problem.mu
+    z1, z2, mu = problem.z1, problem.z2, begun.mu
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (z2.shape[1], PROBES))
     probes = jnp.asarray(signs, z2.dtype)
 
@@ -161,17 +247,19 @@ def _refined(
         return weights, z2 - z1 @ weights
 
     def step(state: tuple[_Solution, Array]) -> tuple[_Solution, Array]:
-        (weights, error, _, keep), count = state
-        change = estimate(weights, error)
-        leave = lambda *solution: solution  # noqa: E731
-        weights, error = lax.cond(change > TOLERANCE, refine, leave, weights, error)
-        return _Solution(weights, error, change, keep), count + 1
+        solution, count = state
+        change = estimate(solution.weights, solution.error)
+        leave = lambda *unchanged: unchanged  # noqa: E731
+        weights, error = lax.cond(
+            change > TOLERANCE, refine, leave, solution.weights, solution.error
+        )
+        return solution._replace(weights=weights, error=error, change=change), count + 1
 
     def unfinished(state: tuple[_Solution, Array]) -> Array:
         return (state[0].change > TOLERANCE) & (state[1] < REFINEMENTS)
 
-    start = _Solution(weights, z2 - z1 @ weights, jnp.asarray(change, z1.dtype), keep)
-    return lax.while_loop(unfinished, step, (start, jnp.asarray(0)))[0]
+    begun = begun._replace(error=z2 - z1 @ begun.weights)
+    return lax.while_loop(unfinished, step, (begun, jnp.asarray(0)))[0]
 
 
 def _ratio(a: Array, b: Array) -> Array:
@@ -180,89 +268,20 @@ def _ratio(a: Array, b: Array) -> Array:
     return jnp.where(above == 0, 0, jnp.sqrt(above / below))
 
 
-def _simple(problem: _Problem, inverse: Array, rounding: Array) -> _Solution:
-    """W = L⁻ᵀ L⁻¹ Z1ᵀ Z2, for well-conditioned features."""
-
-    def solve(right: Array) -> Array:
-        return inverse.T @ (inverse @ right)
-
-    start = solve(problem.z1.T @ problem.z2)
-    return _refined(problem, problem.nonzero, start, solve, rounding)
-
-
-class _Factor(NamedTuple):
-    """The inverse factor `L⁻¹ [D, D]` of `Z1cᵀ Z1c + mu` on some columns, zero on the others.
-
-    pivots: `[D]`, the diagonal of L.
-    q: `[N, D]`, Z1c L⁻ᵀ, nearly orthonormal. gram: `[D, D]`, QᵀQ.
-    """
-
-    inverse: Array
-    pivots: Array
-    q: Array
-    gram: Array
-
-
-def _factor(problem: _Problem, columns: Array, inverse: Array, pivots: Array) -> _Factor:
-    inverse = _on(columns, inverse)
-    q = problem.z1 @ inverse.T
-    return _Factor(inverse, pivots, q, q.T @ q)
-
-
-SELECT, REDUCE, DONE = range(3)
-
-
-def _careful(problem: _Problem, inverse: Array, pivots: Array) -> _Solution:
-    """W = L⁻ᵀ B⁻¹ Qᵀ Z2, for trained features: CholeskyQR2.
-
-    The factor of QᵀQ gives the pivots a QR of Z1 would give. If these drop columns, what is left is
-    factorised again. B = QᵀQ + mu L⁻¹L⁻ᵀ would be I but for the rounding δ of the Gram matrix,
-    which large condition numbers magnify: B⁻¹ = I − δ, with an error of δ².
-    """
-
-    def select(factor: _Factor, keep: Array, second: Array, more: Array) -> tuple[Any, ...]:
-        uncentred = _uncentred_pivots(problem, second @ factor.inverse, factor.pivots * more)
-        keep = uncentred > problem.eta * jnp.max(uncentred)
-        return factor, keep, jnp.where(jnp.all(keep == problem.varying), DONE, REDUCE)
-
-    def reduce(factor: _Factor, keep: Array, again: Array, pivots: Array) -> tuple[Any, ...]:
-        return _factor(problem, keep, again, pivots), keep, DONE
-
-    def step(state: tuple[_Factor, Array, Array]) -> tuple[_Factor, Array, Array]:
-        factor, keep, stage = state
-        identity = jnp.diag((~problem.varying).astype(factor.gram.dtype))
-        system = jnp.where(stage == SELECT, factor.gram + identity, _system(problem, keep))
-        found = inverse_cholesky(system)
-        return lax.switch(stage, [select, reduce], factor, keep, *found)
-
-    start = _factor(problem, problem.varying, inverse, pivots), problem.varying, jnp.asarray(SELECT)
-    factor, keep, _ = lax.while_loop(lambda state: state[2] < DONE, step, start)
-    b = factor.gram + problem.mu * (factor.inverse @ factor.inverse.T)
-
-    def upper(half: Array) -> Array:
-        return factor.inverse.T @ (2 * half - b @ half)
-
-    solution = _refined(
-        problem, keep, upper(factor.q.T @ problem.z2), lambda right: upper(factor.inverse @ right)
-    )
-    # A column that is constant and not zero has a pivot, but not among the centred ones.
-    usable = jnp.all(problem.nonzero == problem.varying) & jnp.any(keep)
-    return solution._replace(change=jnp.where(usable, solution.change, jnp.inf))
-
-
 def _by_qr(problem: _Problem) -> _Solution:
-    """What cannot fail: selection by one QR factorisation and solution by another."""
+    """Selection by one QR factorisation and solution by another."""
     keep = kept_columns(problem.z1 + problem.mean, problem.eta)
     columns = keep & problem.varying
+    mu = _mu(problem, keep)
     z1 = jnp.where(columns, problem.z1, 0)
-    below = jnp.diag(jnp.where(columns, jnp.sqrt(problem.mu), 1))
+    below = jnp.diag(jnp.where(columns, jnp.sqrt(mu), 1))
     q, r = jnp.linalg.qr(jnp.concatenate([z1, below]))
     pivots = jnp.abs(jnp.diagonal(r))
     noise = pivots <= len(z1) * jnp.finfo(r.dtype).eps * jnp.max(jnp.where(columns, pivots, 0))
     r = jnp.where(jnp.diag(noise & columns), 1e30, r)
     weights = jax.scipy.linalg.solve_triangular(r, q[: len(z1)].T @ problem.z2)
     weights = jnp.where(columns[:, None], weights, 0)
-    return _Solution(weights, problem.z2 - z1 @ weights, jnp.zeros((), z1.dtype), keep)
+    return _Solution(weights, problem.z2 - z1 @ weights, jnp.zeros((), z1.dtype), keep, mu)
 
 
 class Fit(NamedTuple):
@@ -280,18 +299,21 @@ class Fit(NamedTuple):
     pull: Array
 
 
-def solve(z1: Array, z2: Array, eta: Array, ridge: Array) -> Fit:
-    """Ridge regression of `z2 [N, D2]` on those columns of `z1 [N, D1]` that Algorithm 1 keeps."""
+def _fit(solution: _Solution) -> Fit:
+    weights, error, _, keep, mu = solution
+    return Fit(weights, keep, mu, error, error @ weights.T)
+
+
+def solve(z1: Array, z2: Array, eta: Array, ridge: Array) -> tuple[Fit, Array]:
+    """Ridge regression of `z2 [N, D2]` on those columns of `z1 [N, D1]` that Algorithm 1 keeps.
+
+    Also whether it could be solved so; else `solve_by_qr` can.
+    """
     problem = _problem(z1, z2, eta, ridge)
-    inverse, pivots = inverse_cholesky(_system(problem, problem.varying))
-    inverse = _on(problem.varying, inverse)
-    doubtful, rounding = _doubts(problem, inverse, pivots)
-    solution = lax.cond(
-        doubtful,
-        lambda: _careful(problem, inverse, pivots),
-        lambda: _simple(problem, inverse, rounding),
-    )
-    solved = solution.change <= TOLERANCE
-    solution = lax.cond(solved, lambda: solution, lambda: _by_qr(problem))
-    weights, error, _, keep = solution
-    return Fit(weights, keep, problem.mu, error, error @ weights.T)
+    solution = _solved(problem, *_factorised(problem))
+    return _fit(solution), solution.change <= TOLERANCE
+
+
+def solve_by_qr(z1: Array, z2: Array, eta: Array, ridge: Array) -> Fit:
+    """The same by two QR factorisations, at three times the cost; cannot fail."""
+    return _fit(_by_qr(_problem(z1, z2, eta, ridge)))

@@ -2,8 +2,8 @@
 
     min over W, b of  ‖Z2 − Z1 W − b‖² + mu ‖W‖²,   rows of W zero for columns not kept
 
-`mu = (ridge · σ_max([Z1, 1]))²`, dropped columns included, and `keep` are the independent columns
-of Algorithm 1 (Wiedeman & Wang). Features of trained networks have condition numbers of 3e5 and
+`mu = (ridge · σ_max([Z1, 1]))²` over the kept columns, and `keep` are the independent columns of
+Algorithm 1 (Wiedeman & Wang). Features of trained networks have condition numbers of 3e5 and
 more; exact least squares then returns huge W, and gradients 16 times those of PyTorch's float32
 `pinv`, which truncates singular values below `max(N, D) · 1.2e-7` of the largest.
 `ridge = 1.2e-4` is that threshold at N = 1000.
@@ -91,23 +91,23 @@ def _fit(z1: Array, z2: Array, eta: Array, ridge: Array) -> Fit:
     order = jnp.argsort(~live, stable=True)
     places = jnp.argsort(order)
 
-    def branch(width: int) -> Callable[[Array, Array], Fit]:
-        def narrow(z1: Array, z2: Array) -> Fit:
-            fit = least_squares.solve(z1[:, order[:width]], z2, eta, ridge)
+    def branch(width: int) -> Callable[[Array, Array], tuple[Fit, Array]]:
+        def narrow(z1: Array, z2: Array) -> tuple[Fit, Array]:
+            fit, solved = least_squares.solve(z1[:, order[:width]], z2, eta, ridge)
             missing = (0, whole - width)
-            return fit._replace(
+            fit = fit._replace(
                 weights=jnp.pad(fit.weights, (missing, (0, 0)))[places],
                 keep=jnp.pad(fit.keep, missing)[places],
                 pull=jnp.pad(fit.pull, ((0, 0), missing))[:, places],
             )
+            return fit, solved
 
         return narrow if width < whole else lambda z1, z2: least_squares.solve(z1, z2, eta, ridge)
 
     widths = _widths(whole)
-    if len(widths) == 1:
-        return least_squares.solve(z1, z2, eta, ridge)
     index = jnp.searchsorted(jnp.asarray(widths), live.sum())
-    return lax.switch(index, [branch(width) for width in widths], z1, z2)
+    fit, solved = lax.switch(index, [branch(width) for width in widths], z1, z2)
+    return lax.cond(solved, lambda: fit, lambda: least_squares.solve_by_qr(z1, z2, eta, ridge))
 
 
 # One function for all calls, so that eager ones find their compiled program again.
