@@ -138,6 +138,8 @@ def contestants(architecture: str, settings: Settings, data: Dataset) -> list[Co
     y = torch.tensor(np.asarray(data.labels), dtype=torch.long, device=torch_device())
     found = [Contestant("jaxadv", lambda: finish(program(variables, data)), seconds)]
     for name, make in opponents(architecture, settings):
+        if not settings.takes_part(name):
+            continue
         check_equal(name, first, make(x, y, 1), 0.995)
         adversarial = make(x, y, STEPS).cpu().numpy().transpose(0, 2, 3, 1)
         rate = error_rate(ensemble, variables, adversarial, data.labels)

@@ -49,6 +49,9 @@ class Settings:
     def chosen(self, case: str) -> bool:
         return not self.cases or any(word in case for word in self.cases)
 
+    def takes_part(self, contestant: str) -> bool:
+        return not self.only or _named(contestant, self.only)
+
 
 def parse(name: str, description: str | None) -> Settings:
     """The command line of `python -m benchmarks.NAME`; both sides then compute on its device."""
@@ -104,7 +107,7 @@ def case(
     operations: useful floating-point operations in one unit, the same for all contestants.
     units: how many units one call does.
     """
-    chosen = [c for c in contestants if not settings.only or _named(c.name, settings.only)]
+    chosen = [c for c in contestants if settings.takes_part(c.name)]
     peak, peak_operations = matmul()
     timings = interleaved([*chosen, peak], settings.rounds)
     rate = peak_operations / timings.pop(PEAK).median

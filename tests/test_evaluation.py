@@ -55,6 +55,39 @@ def test_eps_zero_predicts_what_the_clean_images_do(data, variables):
     np.testing.assert_array_equal(found.norms[0], 0)
 
 
+def compilations(log, name):
+    """How many programs of this name XLA compiled."""
+    return sum(f"Finished XLA compilation of jit({name})" in line for line in log.messages)
+
+
+def test_a_sweep_of_radii_compiles_once_and_other_radii_not_again(data, variables, caplog):
+    @jax.jit
+    def swept(eps):
+        return evaluate(ENSEMBLE, variables, pgd, eps, data, jax.random.key(0)).adversarial
+
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        made = swept(jnp.linspace(0, 0.1, 8))
+        assert compilations(caplog, "swept") == 1
+        again = swept(jnp.linspace(0, 0.2, 8))
+        assert compilations(caplog, "swept") == 1
+    np.testing.assert_array_equal(made[0], again[0])
+    assert np.any(made[-1] != again[-1])
+
+
+def test_a_study_s_sweep_is_one_program_for_all_runs_and_radii(data, caplog):
+    keys = jax.random.split(jax.random.key(0), 2)
+    variables = jax.vmap(lambda key: ENSEMBLE.init(key, data.images[:1] / 255.0))(keys)
+
+    def one(variables):
+        eps = jnp.linspace(0, 0.1, 8)
+        return evaluate(ENSEMBLE, variables, pgd, eps, data, jax.random.key(0)).adversarial
+
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        assert jax.jit(over_runs(one))(variables).shape[:2] == (2, 8)
+    programs = [line for line in caplog.messages if "Finished XLA compilation" in line]
+    assert len(programs) == 1, programs
+
+
 @pytest.mark.parametrize("chunk", [1, 7, 59, 1000])
 def test_crafting_does_not_depend_on_the_chunk(data, variables, chunk):
     whole = craft(ENSEMBLE, variables, (0, 1), pgd(0.1), data, jax.random.key(1), chunk=60)
