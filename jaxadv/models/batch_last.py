@@ -151,6 +151,15 @@ def convolve_pool(x: Array, kernel: Array, bias: Array) -> Array:
     return _convolve_pool(x, jnp.pad(kernel, ((even, 0), (even, 0), (0, 0), (0, 0))), bias)
 
 
+def _rounding(x: Array, kernel: Array) -> Array:
+    """`[features, 1, 1, B]`: by how much corners of a flat image may differ.
+
+    A window's corners are different rows of the product, and add up the same terms in other orders.
+    """
+    terms = jnp.abs(kernel).sum(axis=(0, 1, 2))[:, None, None, None]
+    return 4 * jnp.finfo(x.dtype).eps * terms * jnp.abs(x).max(axis=(0, 1, 2), initial=0)
+
+
 @jax.custom_vjp
 def _convolve_pool(x: Array, kernel: Array, bias: Array) -> Array:
     return _convolve_pool_forward(x, kernel, bias)[0]
@@ -161,7 +170,8 @@ def _convolve_pool_forward(
 ) -> tuple[Array, tuple[Array, Array, Array]]:
     tiles = _tiles(x, len(kernel))
     outputs = _corner_kernels(kernel) @ tiles.reshape(len(tiles), -1)
-    best, winner = best_corner(*outputs.reshape(4, len(bias), *tiles.shape[1:]))
+    a, b, c, d = outputs.reshape(4, len(bias), *tiles.shape[1:])
+    best, winner = best_corner(a, b, c, d, _rounding(x, kernel))
     pooled, winner = rectified(best + bias[:, None, None, None], winner)
     return pooled, (x, kernel, winner)
 

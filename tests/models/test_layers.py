@@ -144,6 +144,20 @@ def test_of_equal_corners_the_first_takes_the_gradient_of_a_pooled_convolution(l
     np.testing.assert_array_equal(gradient[0, :2, :2, 0], [[1, 0], [0, 0]])
 
 
+@pytest.mark.parametrize("channels", [1, 3, 8])
+def test_corners_tie_on_a_flat_image_though_one_product_makes_them(rng, channels):
+    """They are summed in other orders, but those that differ by rounding alone are equals."""
+    x, kernel, bias = arguments(rng, 14, 14, batch=40, channels=channels, out=16)
+    flat = np.broadcast_to(np.float32(rng.uniform(size=(40, 1, 1, channels))), x.shape)
+    weight = rng.normal(size=(40, 7 * 7 * 16)).astype(np.float32)
+
+    def gradient(layout):
+        pooled = lambda x: ours_pooled(layout, x, kernel, bias)  # noqa: E731
+        return jax.jit(jax.grad(lambda x: jnp.sum(weight * pooled(x))))(flat)
+
+    np.testing.assert_allclose(gradient(BATCH_LAST), gradient(BATCH_FIRST), atol=1e-3)
+
+
 @layouts
 def test_pooling_drops_an_odd_row_in_either_layout(rng, layout):
     x = np.float32(rng.normal(size=(3, 7, 5, 2)))
