@@ -92,8 +92,7 @@ class Conv(nn.Module):
 def _times(x: Array, kernel: Array) -> Array:
     """`x [..., in] @ kernel [in, out]`, its gradients as products that need no transposition.
 
-    jax transposes the kernel's gradient, and XLA:CPU then copies the cotangent to suit: without,
-    a training step of the dual-neck autoencoder takes 12.4 ms, not 14.3, on two cores.
+    jax transposes the kernel's gradient, and XLA:CPU then copies the cotangent to suit.
     """
     return x @ kernel
 
