@@ -27,9 +27,26 @@ def ours(layout, x, kernel, bias):
     return layout.leave(layout.convolve(layout.enter(x), kernel, bias))
 
 
-def flax(x, kernel, bias):
+def ours_pooled(layout, x, kernel, bias):
+    return layout.leave(layout.convolve_pool(layout.enter(x), kernel, bias))
+
+
+def maps(x, kernel, bias):
     module = nn.Conv(kernel.shape[-1], kernel.shape[:2], precision="highest")
-    return flattened(module.apply({"params": {"kernel": kernel, "bias": bias}}, x))
+    return module.apply({"params": {"kernel": kernel, "bias": bias}}, x)
+
+
+def flax(x, kernel, bias):
+    return flattened(maps(x, kernel, bias))
+
+
+def flax_pooled(x, kernel, bias):
+    return flattened(nn.max_pool(nn.relu(maps(x, kernel, bias)), (2, 2), (2, 2)))
+
+
+either = pytest.mark.parametrize(
+    ("ours", "flax"), [(ours, flax), (ours_pooled, flax_pooled)], ids=["plain", "pooled"]
+)
 
 
 def arguments(rng, height, width, kernel=3, batch=3, channels=2, out=4):
@@ -56,9 +73,10 @@ def assert_trees_close(actual, expected, tolerance=2e-5):
         np.testing.assert_allclose(a, b, atol=tolerance * np.max(np.abs(b)))
 
 
+@either
 @layouts
-@pytest.mark.parametrize("size", [(28, 28), (8, 8), (7, 7), (5, 8)], ids=str)
-def test_convolution_and_its_two_derivatives_equal_flax(rng, layout, size):
+@pytest.mark.parametrize("size", [(28, 28), (8, 8), (7, 7), (5, 8), (2, 3)], ids=str)
+def test_convolution_and_its_two_derivatives_equal_flax(rng, layout, ours, flax, size):
     args = arguments(rng, *size)
     actual = derivatives(lambda *a: ours(layout, *a), args)
     assert_trees_close(actual, derivatives(flax, args))
@@ -71,8 +89,9 @@ def test_every_kernel_size_pads_as_flax(rng, layout, kernel):
     assert_trees_close(ours(layout, *args), flax(*args))
 
 
+@either
 @layouts
-def test_members_under_vmap_are_each_member_alone(rng, layout):
+def test_members_under_vmap_are_each_member_alone(rng, layout, ours, flax):
     x, kernel, bias = arguments(rng, 8, 8)
     kernels, biases = np.stack([kernel, 2 * kernel]), np.stack([bias, -bias])
 
@@ -94,24 +113,6 @@ def test_leave_undoes_enter_in_pytorch_order(layout):
     )
 
 
-def ours_pooled(layout, x, kernel, bias):
-    return layout.leave(layout.convolve_pool(layout.enter(x), kernel, bias))
-
-
-def flax_pooled(x, kernel, bias):
-    module = nn.Conv(kernel.shape[-1], kernel.shape[:2], precision="highest")
-    maps = module.apply({"params": {"kernel": kernel, "bias": bias}}, x)
-    return flattened(nn.max_pool(nn.relu(maps), (2, 2), (2, 2)))
-
-
-@layouts
-@pytest.mark.parametrize("size", [(28, 28), (7, 7), (5, 8), (2, 3)], ids=str)
-def test_pooled_convolution_and_its_two_derivatives_equal_flax(rng, layout, size):
-    args = arguments(rng, *size)
-    actual = derivatives(lambda *a: ours_pooled(layout, *a), args)
-    assert_trees_close(actual, derivatives(flax_pooled, args))
-
-
 @layouts
 @pytest.mark.parametrize("kernel", [1, 2, 4, 5])
 @pytest.mark.parametrize("size", [(7, 6), (4, 5)], ids=str)
@@ -119,20 +120,6 @@ def test_every_kernel_size_pools_as_flax(rng, layout, kernel, size):
     args = arguments(rng, *size, kernel)
     actual = derivatives(lambda *a: ours_pooled(layout, *a), args)
     assert_trees_close(actual, derivatives(flax_pooled, args), 2e-4)
-
-
-@layouts
-def test_pooled_members_under_vmap_are_each_member_alone(rng, layout):
-    x, kernel, bias = arguments(rng, 8, 8)
-
-    def members(x, kernels, biases):
-        return jax.vmap(lambda k, b: ours_pooled(layout, x, k, b))(kernels, biases)
-
-    def alone(x, kernels, biases):
-        return jnp.stack([flax_pooled(x, k, b) for k, b in zip(kernels, biases, strict=True)])
-
-    args = (x, np.stack([kernel, 2 * kernel]), np.stack([bias, -bias]))
-    assert_trees_close(derivatives(members, args), derivatives(alone, args))
 
 
 @layouts
