@@ -17,6 +17,7 @@ from benchmarks import report
 from benchmarks.report import Row, Settings
 from jaxadv import training
 from jaxadv.attacks import fgsm, pgd
+from jaxadv.compilation import jit
 from jaxadv.data.dataset import Dataset
 from jaxadv.defences import decorrelation
 from jaxadv.ensemble import stacked
@@ -57,7 +58,7 @@ def seconds(program: Callable[..., Any], arguments: tuple[Any, ...]) -> float:
     """Tracing, lowering and compiling, nothing of it remembered in the process."""
     jax.clear_caches()
     begun = time.perf_counter()
-    jax.jit(program).lower(*arguments).compile()
+    jit(program).lower(*arguments).compile()
     return time.perf_counter() - begun
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from benchmarks.timing import Contestant, Timing, interleaved
 from jaxadv import results
+from jaxadv.compilation import jit
 from jaxadv.errors import UserError
 from jaxadv.precision import in_float32
 
@@ -81,7 +82,7 @@ def finish(value: Any) -> Any:
 def compiled(function: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, float]:
     """The compiled program of a jax function and the seconds that took, tracing included."""
     begun = time.perf_counter()
-    program = jax.jit(function, **options).lower(*arguments).compile()
+    program = jit(function, **options).lower(*arguments).compile()
     return program, time.perf_counter() - begun
 
 

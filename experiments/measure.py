@@ -15,6 +15,7 @@ from experiments import features
 from experiments import rows as to_rows
 from jaxadv import results
 from jaxadv.attacks import Attack
+from jaxadv.compilation import jit
 from jaxadv.data import Dataset, Splits
 from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble
@@ -56,8 +57,8 @@ def natural(ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Key
     """Clean accuracy on the test images, scores of the features, the components a scatter shows."""
     width = features.feature_width(ensemble, splits.test)
     sample, split = features.sample_for_features(splits, width)
-    clean = jax.jit(over_runs(features.probabilities(ensemble)))
-    scores = jax.jit(over_runs(features.natural(ensemble)))
+    clean = jit(over_runs(features.probabilities(ensemble)))
+    scores = jit(over_runs(features.natural(ensemble)))
     clean = jax.device_get(collected(clean(state.variables, splits.test.images)))
     measured = jax.device_get(collected(scores(state.variables, sample)))
     count, rows = len(sample.labels), list[Row]()
@@ -110,7 +111,7 @@ def attacked(
         settings: dict[str, Any] = {"combine": combine, "measure": measure, "keep": keep}
         return evaluate(ensemble, variables, trial.make, trial.radii, test, key, **settings)
 
-    attack = jax.jit(over_runs(one, at_once))
+    attack = jit(over_runs(one, at_once))
     predicted = jax.device_get(collected(attack((state.variables, state.seed), test)))
     name = f"{trial.name}_{trial.ball}"
     rows = list(_attack_rows(trial, predicted, runs, ensemble.size))

@@ -14,6 +14,7 @@ import optax
 from jax import lax
 from jax.typing import ArrayLike
 
+from jaxadv.compilation import jit
 from jaxadv.data.batches import epoch_indices, take
 from jaxadv.data.dataset import Dataset
 from jaxadv.errors import UserError
@@ -196,7 +197,7 @@ def fit(
     shardings: dict[str, Any] = (
         {"in_shardings": (runs, whole), "out_shardings": runs} if runs else {}
     )
-    step = jax.jit(over_runs(one, at_once), donate_argnums=0, **shardings)
+    step = jit(over_runs(one, at_once), donate_argnums=0, **shardings)
     state, dataset = placed(state, runs), placed(dataset, whole)
     program = step.lower(state, dataset).compile()
     warn_of_memory(program)

@@ -37,22 +37,11 @@ def kept_columns(z: Features, eta: float | Array) -> Array:
     return diagonal > eta * jnp.max(diagonal)
 
 
-def _largest_eigenvalue(gram: Array, mean: Array, n: int) -> Array:
-    """σ_max² of `[Z, 1]` by power iteration, from the Gram matrix of the centred Z and its mean."""
-
-    def product(v: Array, b: Array) -> tuple[Array, Array]:
-        sums = n * (mean @ v + b)
-        return gram @ v + mean * sums, sums
-
-    def iterate(_: Array, vector: tuple[Array, Array]) -> tuple[Array, Array]:
-        v, b = vector
-        scale = lax.rsqrt(v @ v + b * b)
-        return product(v * scale, b * scale)
-
-    start = jnp.sqrt(jnp.diagonal(gram) + n * mean**2), jnp.asarray(n**0.5, gram.dtype)
-    v, b = lax.fori_loop(0, ITERATIONS, iterate, start)
-    w, c = product(v, b)
-    return (v @ w + b * c) / (v @ v + b * b)
+def _largest_eigenvalue(a: Array) -> Array:
+    """Of a positive matrix `[D, D]`, by power iteration."""
+    a = a / (scale := jnp.sqrt(jnp.sum(a**2)))  # not below the eigenvalue: powers do not overflow
+    vector = lax.fori_loop(0, ITERATIONS, lambda _, v: a @ v, jnp.sqrt(jnp.diagonal(a)))
+    return scale * (vector @ (a @ vector)) / (vector @ vector)
 
 
 class _Problem(NamedTuple):
@@ -86,9 +75,10 @@ def _problem(z1: Array, z2: Array, eta: Array, ridge: Array) -> _Problem:
 
 def _mu(problem: _Problem, columns: Array) -> Array:
     """The absolute ridge `[]` for some of the columns: `(ridge · σ_max([Z1, 1]))²`."""
-    mean = jnp.where(columns, problem.mean, 0)
-    largest = _largest_eigenvalue(_on(columns, problem.gram), mean, len(problem.z1))
-    return problem.ridge**2 * largest
+    means = jnp.append(jnp.where(columns, problem.mean, 0), 1)
+    centred = jnp.pad(_on(columns, problem.gram), (0, 1))
+    uncentred = centred + len(problem.z1) * means[:, None] * means
+    return problem.ridge**2 * _largest_eigenvalue(uncentred)
 
 
 def _uncentred_pivots(problem: _Problem, inverse: Array, pivots: Array) -> Array:
@@ -98,7 +88,7 @@ def _uncentred_pivots(problem: _Problem, inverse: Array, pivots: Array) -> Array
     t_i = 1 + p_1² + … + p_i².
     """
     p = len(problem.z1) ** 0.5 * (inverse @ problem.mean)
-    t = 1 + jnp.cumsum(p**2)
+    t = 1 + jnp.tri(len(p), dtype=p.dtype) @ p**2
     return jnp.where(problem.varying, pivots * jnp.sqrt(t / (t - p**2)), 0)
 
 
@@ -114,10 +104,9 @@ def _doubts(problem: _Problem, mu: Array, inverse: Array, pivots: Array) -> tupl
     is the ridge and the rounding.
     """
     uncentred = _uncentred_pivots(problem, inverse, pivots)
-    squares = inverse**2
-    by_ridge = mu * squares.sum(1)
-    eps = 8 * jnp.finfo(uncentred.dtype).eps
-    by_rounding = squares @ (eps * jnp.diagonal(problem.gram))
+    rounding = 8 * jnp.finfo(uncentred.dtype).eps * jnp.diagonal(problem.gram)
+    changes = jnp.stack([jnp.full_like(rounding, mu), rounding], axis=1)
+    by_ridge, by_rounding = (inverse**2 @ changes).T
     # Not so where the factor failed and all this is NaN.
     large = uncentred > 2 * problem.eta * jnp.max(uncentred)
     independent = large & (by_ridge + by_rounding < 0.1)
