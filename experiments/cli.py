@@ -21,7 +21,10 @@ from jaxadv.errors import UserError
 from jaxadv.parallel import join_processes
 
 # Settings of which there must be at least one; all other numbers may be 0.
-COUNTS = ("seeds", "epochs", "batch_size", "pgd_steps")
+COUNTS = (
+    *("seeds", "epochs", "batch_size", "pgd_steps"),
+    *("classifier_epochs", "classifier_batch_size"),
+)
 # Where a run reads and writes: the numbers do not depend on it.
 PLACES = (
     *("source", "data_dir", "out", "resume", "from_dir", "first_seed"),
@@ -29,7 +32,7 @@ PLACES = (
 )
 # What is done with trained networks: another study of them may choose otherwise.
 AFTER_TRAINING = (
-    *("preset", "models", "attacks", "balls", "eps", "combine"),
+    *("preset", "models", "attacks", "balls", "eps", "combine", "directions"),
     *("pgd_steps", "pgd_step_size", "pgd_examples", "save_adversarial"),
 )
 

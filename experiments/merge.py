@@ -27,8 +27,8 @@ def joined(arguments: Arguments) -> None:
     first = runs[0]
     if any(run["experiment"] != first["experiment"] for run in runs):
         raise UserError("these are runs of different experiments; merge runs of one")
-    # The scatter shows one seed a defence: the first run's arrays hold it.
-    arrays = report.scatter_arrays(arguments.directories[0])
+    # Figures show arrays of one seed a defence: the first run's hold it.
+    arrays = report.kept_arrays(arguments.directories[0], report.SHOWN)
     results.claim(arguments.out, config, resume=False)
     if arrays:
         results.write_arrays(arguments.out / "predictions.npz", arrays)

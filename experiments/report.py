@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from experiments import tables
+from experiments import pathway_tables, tables
 from experiments.tables import Table
 from jaxadv import plots, results
 from jaxadv.errors import UserError
@@ -30,7 +30,7 @@ def pair_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
     """Figs 2 and 3 of Wiedeman & Wang, and success rates."""
     plots.transfer_bars(rows, figures / "transfer.png")
     plots.metric_lines(rows, "success_rate", figures / "success.png")
-    arrays = scatter_arrays(directory)
+    arrays = kept_arrays(directory, ("component",))
     if not arrays:
         print(f"{directory}: without predictions.npz, no scatter of features", file=sys.stderr)
         return
@@ -58,8 +58,11 @@ def _first_runs(rows: Sequence[Row], model: str) -> dict[str, int]:
     return first
 
 
-def scatter_arrays(directory: Path) -> dict[str, np.ndarray]:
-    """The arrays that the scatter of features shows; none if the run's arrays were not kept.
+SHOWN = ("component", "pictures")  # words in the names of arrays that figures show
+
+
+def kept_arrays(directory: Path, words: Sequence[str]) -> dict[str, np.ndarray]:
+    """A run's arrays with one of the words in their name; none if they were not kept.
 
     Raises:
         UserError: if predictions.npz is damaged.
@@ -69,7 +72,7 @@ def scatter_arrays(directory: Path) -> dict[str, np.ndarray]:
         return {}
     try:
         with np.load(path) as archive:
-            wanted = [name for name in archive.files if "component" in name]
+            wanted = [name for name in archive.files if any(word in name for word in words)]
             return {name: archive[name] for name in wanted}
     except (OSError, ValueError, BadZipFile) as error:
         raise UserError(f"{path}: not readable ({error}); run the experiment again") from None
@@ -86,9 +89,43 @@ def distance_figures(directory: Path, rows: Sequence[Row], figures: Path) -> Non
     plots.distance_panels(rows, figures / "distance.png")
 
 
+def pathway_tables_of(rows: Sequence[Row]) -> list[Table]:
+    """The tables of `dna` and `dna_sharing`."""
+    tables_of = (pathway_tables.reconstructions, pathway_tables.survival, pathway_tables.single)
+    return [table(rows) for table in tables_of]
+
+
+def pathway_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
+    """Figs 6 to 10 of Wiedeman & Wang, and the preprint's panels of metrics, each direction's."""
+    under_attack = [
+        {key: value for key, value in row.items() if key != "source"}
+        for row in rows
+        if row.get("direction")
+    ]
+    survival = [{**row, "model": row["direction"]} for row in under_attack]
+    label = "any reconstruction right"
+    plots.metric_lines(survival, "any_correct", figures / "accuracy.png", label=label)
+    for direction in distinct(under_attack, "direction"):
+        panels = [
+            {**row, "model": row["metric"].replace("_", " "), "metric": "share"}
+            for row in select(under_attack, direction=direction)
+            if row["metric"] in list(pathway_tables.RATES)[1:]
+        ]
+        plots.metric_lines(panels, "share", figures / f"metrics-{direction}.png")
+    arrays = kept_arrays(directory, ("pictures",))
+    if not arrays:
+        print(f"{directory}: without predictions.npz, no pictures", file=sys.stderr)
+        return
+    titles = ("natural", "perturbed", "read wrongly", "read rightly")
+    images = dict(zip(titles, arrays["pictures"], strict=True))
+    plots.picture_rows(images, figures / "pictures.png")
+
+
 STUDIES = {
     "decorrelated_pairs": (pair_tables, pair_figures),
     "parametric_distance": (distance_tables, distance_figures),
+    "dna": (pathway_tables_of, pathway_figures),
+    "dna_sharing": (pathway_tables_of, pathway_figures),
 }
 
 

@@ -29,6 +29,8 @@ def monitor(ensemble: Ensemble) -> Callable[[Variables, Dataset], Metrics]:
     """
 
     def measure(variables: Variables, batch: Dataset) -> Metrics:
+        if ensemble.size < 2:
+            return {}
         first, second = features(ensemble, variables)(to_float(batch.images))[:2]
         enough = len(first) > first.shape[1] + 1
         return {"r_squared": r_squared(first, second)} if enough else {}

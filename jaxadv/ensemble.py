@@ -131,12 +131,14 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
     return Ensemble(init, apply, sum(group.size for group in groups), pick)
 
 
-def pathways(autoencoder: Autoencoder, classifier: Model) -> Ensemble:
+def pathways(autoencoder: Autoencoder, classifier: Model, train: str = "") -> Ensemble:
     """The necks of one autoencoder as members: the one classifier reads each reconstruction.
 
     variables: `{"autoencoder", "classifier"}`.
+    train: the part of the two that is being trained; the other stays in eval mode, its BatchNorm
+        statistics as they are. Default both.
     """
-    members = autoencoder.necks
+    members, trained = autoencoder.necks, train
 
     def init(key: Key, x: Array) -> Variables:
         encoder_key, classifier_key = jax.random.split(key)
@@ -150,10 +152,11 @@ def pathways(autoencoder: Autoencoder, classifier: Model) -> Ensemble:
     ) -> tuple[EnsembleOutputs, Variables]:
         keys = (None, None) if key is None else jax.random.split(key)
         made, encoder = autoencoder.model.apply(
-            variables["autoencoder"], x, train=train, key=keys[0]
+            variables["autoencoder"], x, train=train and trained != "classifier", key=keys[0]
         )
         images = jnp.reshape(jnp.asarray(made.reconstruction), (members * len(x), *x.shape[1:]))
-        read, reader = classifier.apply(variables["classifier"], images, train=train, key=keys[1])
+        reading = train and trained != "autoencoder"
+        read, reader = classifier.apply(variables["classifier"], images, train=reading, key=keys[1])
         outputs = EnsembleOutputs(
             _logits(read).reshape(members, len(x), -1),
             tuple(made.taps[autoencoder.model.feature].reshape(members, len(x), -1)),
@@ -163,7 +166,7 @@ def pathways(autoencoder: Autoencoder, classifier: Model) -> Ensemble:
 
     def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
         chosen, encoder = autoencoder.pick(variables["autoencoder"], indices)
-        return pathways(chosen, classifier), {**variables, "autoencoder": encoder}
+        return pathways(chosen, classifier, trained), {**variables, "autoencoder": encoder}
 
     return Ensemble(init, apply, members, pick, alike=True)
 

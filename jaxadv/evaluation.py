@@ -16,7 +16,7 @@ from jaxadv.attacks import Attack, example_keys
 from jaxadv.attacks import ensemble as ensemble_direction
 from jaxadv.data.batches import to_float
 from jaxadv.data.dataset import Dataset
-from jaxadv.ensemble import Ensemble, Indices
+from jaxadv.ensemble import Ensemble, EnsembleOutputs, Indices
 from jaxadv.parallel import over_axis
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key, Variables
@@ -32,7 +32,8 @@ class Predictions(NamedTuple):
     labels: `[N]`. clean: `[M, N, C]`. adversarial: `[A, S, M, N, C]`.
     norms: `[A, S, N]`, each perturbation's norm in its attack's ball.
     images: `[A, S, K, …]`, the first K adversarial images; K is 0 unless asked for.
-    extras: named `[A, S, …]` arrays, or `[A, S]` scalars measured on features.
+    extras: named scalars `[A, S]` measured on features, and arrays `[A, S, …, N]` measured on each
+        example.
     """
 
     labels: Array
@@ -106,30 +107,33 @@ def evaluate(
     combine: str = "loss",
     chunk: int = 1000,
     measure: Callable[[tuple[Array, ...]], dict[str, Array]] | None = None,
+    examine: Callable[[EnsembleOutputs, Array], dict[str, Array]] | None = None,
     keep: int = 0,
 ) -> Predictions:
     """Predictions of every member on `attack(eps)` crafted on every source, for each eps `[A]`.
 
     sources: name to member indices; default each member and all at once.
     measure: the members' features `[N, D_m]` on adversarial images to scalars, kept in `extras`.
+    examine: the members' outputs for images `[B, …]` to arrays `[…, B]`, kept in `extras`.
     keep: return the first so many adversarial images besides.
 
     Pure: wrap in `jit` and `over_runs`.
     """
     sources = each_and_all(ensemble.size) if sources is None else sources
 
-    def forward(images: Array) -> tuple[Array, tuple[Array, ...]]:
-        def outputs(x: Array) -> tuple[Array, tuple[Array, ...]]:
-            result = ensemble.apply(variables, to_float(x), train=False, key=None)[0]
-            features = result.features if measure else ()
-            return jnp.moveaxis(jax.nn.softmax(result.logits), 0, 1), features
-
-        probabilities, features = in_chunks(outputs, chunk, images)
-        return jnp.moveaxis(probabilities, 1, 0), features
-
     def scored(images: Array) -> tuple[Array, dict[str, Array]]:
-        probabilities, features = forward(images)
-        return probabilities, measure(features) if measure else {}
+        def outputs(x: Array) -> tuple[Any, ...]:
+            x = to_float(x)
+            result = ensemble.apply(variables, x, train=False, key=None)[0]
+            examined = examine(result, x) if examine else {}
+            first = {name: jnp.moveaxis(array, -1, 0) for name, array in examined.items()}
+            features = result.features if measure else ()
+            return jnp.moveaxis(jax.nn.softmax(result.logits), 1, 0), features, first
+
+        probabilities, features, examined = in_chunks(outputs, chunk, images)
+        last = {name: jnp.moveaxis(array, 0, -1) for name, array in examined.items()}
+        measured = measure(features) if measure else {}
+        return jnp.moveaxis(probabilities, 0, 1), {**last, **measured}
 
     def perturbed(made: Attack) -> Array:
         """`[S, N, …]`: sources of one size are items of an axis, if the members are alike."""
@@ -156,5 +160,5 @@ def evaluate(
         return probabilities, norms, images[:, :keep], extras
 
     adversarial, norms, images, extras = over_axis(one)(jnp.asarray(eps))
-    clean = forward(dataset.images)[0]
+    clean = scored(dataset.images)[0]
     return Predictions(dataset.labels, clean, adversarial, norms, images, extras)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from jaxadv.types import Array
@@ -19,7 +20,7 @@ class Rate(NamedTuple):
     n: int
 
 
-def rate(event: Array, given: Array | None = None) -> Rate:
+def rate(event: ArrayLike, given: ArrayLike | None = None) -> Rate:
     """P(event | given) over boolean arrays `[N]`."""
     event = np.asarray(event, bool)
     given = np.ones_like(event) if given is None else np.asarray(given, bool)
@@ -60,6 +61,26 @@ def transfer_rate_clean_correct(
 def ensemble_wrong(probabilities: Array, labels: Array) -> Array:
     """Whether the mean of the members' probabilities errs: `[M, N, C]` gives `[N]`."""
     return wrong(np.mean(probabilities, axis=0), labels)
+
+
+def pathway_rates(wrong_members: Array, errors: Array) -> dict[str, Rate]:
+    """What several reconstructions of one image are worth: `[M, N]` wrong, `[M, N]` squared errors.
+
+    By their published names: "any_correct" (Patterns 2022, "DNA"), "average_correct" ("DNA (avg)"),
+    and of the preprint "dual_correct" (all right), "either_correct" (some right, some not),
+    "dual_incorrect", and "det_correct": right is the one nearest to the image shown.
+    """
+    right = ~np.asarray(wrong_members, bool)
+    some, every = right.any(axis=0), right.all(axis=0)
+    nearest = np.asarray(errors).argmin(axis=0)
+    return {
+        "any_correct": rate(some),
+        "average_correct": Rate(float(right.mean()), right.shape[1]),
+        "dual_correct": rate(every),
+        "either_correct": rate(some & ~every),
+        "dual_incorrect": rate(~some),
+        "det_correct": rate(np.take_along_axis(right, nearest[None], axis=0)[0]),
+    }
 
 
 class Interval(NamedTuple):

@@ -111,6 +111,20 @@ def init(
     return jax.jit(jax.vmap(one), compiler_options=quick)(jnp.asarray(seeds, jnp.uint32), values)
 
 
+def onward(state: State, phases: Sequence[Phase]) -> State:
+    """Trained runs at the beginning of another training: their variables, fresh optimizers.
+
+    A copy: `fit` may take it and leave the state it was made from.
+    """
+
+    def one(variables: Variables) -> tuple[PyTree, ...]:
+        return tuple(phase.optimizer.init(_split(variables, phase)[0]) for phase in phases)
+
+    copied = jax.tree.map(jnp.copy, state)
+    optimizers = jax.jit(jax.vmap(one))(copied.variables)
+    return copied._replace(optimizers=optimizers, epoch=jnp.zeros_like(copied.epoch))
+
+
 def _update(
     phase: Phase, index: int, state: State, batch: Dataset, key: Key
 ) -> tuple[State, Metrics]:
@@ -153,6 +167,19 @@ def epoch(
     return state._replace(epoch=state.epoch + 1), jax.tree.map(jnp.mean, metrics)
 
 
+def check_batch_size(batch_size: int, dataset: Dataset) -> None:
+    """Refuse batches that the data set cannot fill.
+
+    Raises:
+        UserError: if so.
+    """
+    count = len(dataset.labels)
+    if not 1 <= batch_size <= count:
+        raise UserError(
+            f"batch size {batch_size} for {count} examples: choose one between 1 and {count}"
+        )
+
+
 def fit(
     phases: Sequence[Phase],
     state: State,
@@ -176,11 +203,7 @@ def fit(
     Raises:
         UserError: if the data set is smaller than a batch.
     """
-    if batch_size < 1 or len(dataset.labels) < batch_size:
-        raise UserError(
-            f"batch size {batch_size} for {len(dataset.labels)} examples: "
-            f"choose one between 1 and {len(dataset.labels)}"
-        )
+    check_batch_size(batch_size, dataset)
     probe = jnp.arange(batch_size)
 
     @in_float32

@@ -1,3 +1,5 @@
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,7 @@ from jaxadv.ensemble import (
     stacked,
 )
 from jaxadv.errors import UserError
-from jaxadv.models import cnn, dna, fc
+from jaxadv.models import cnn, dna, fc, residual_classifier, residual_dna
 
 KEY = jax.random.key(0)
 FC = fc(4, (7, 6, 5, 3, 2))
@@ -116,6 +118,20 @@ def test_pathways_are_read_by_one_classifier(x):
 
     alone, chosen = ensemble.pick(variables, (1,))
     close(predict(alone, chosen)(x), outputs.logits[1:])
+
+
+@pytest.mark.parametrize("trained", ["", "autoencoder", "classifier"])
+def test_the_part_of_a_pathway_that_is_not_trained_stays_in_eval_mode(rng, trained):
+    """Its BatchNorm statistics stay, and its outputs are those of eval mode."""
+    x = jnp.asarray(np.float32(rng.uniform(size=(4, 8, 8, 1))))
+    ensemble = pathways(residual_dna(2), residual_classifier(4), trained)
+    variables = jax.jit(ensemble.init)(KEY, x)
+    _, updated = jax.jit(partial(ensemble.apply, train=True))(variables, x)
+    for part in ("autoencoder", "classifier"):
+        before, after = (v[part]["batch_stats"] for v in (variables, updated))
+        equal = jax.tree.map(lambda a, b: bool(jnp.all(a == b)), before, after)
+        stays = trained not in ("", part)
+        assert all(jax.tree.leaves(equal)) is stays, part
 
 
 @pytest.mark.parametrize("indices", [(0,), (2, 0), (3, 1)])

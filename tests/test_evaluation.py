@@ -7,8 +7,9 @@ import pytest
 
 from jaxadv import attacks, models
 from jaxadv.data import Dataset, load_dataset
-from jaxadv.ensemble import callables, member, mixed, predict, stacked
+from jaxadv.ensemble import callables, member, mixed, pathways, predict, stacked
 from jaxadv.evaluation import craft, each_and_all, evaluate, in_chunks
+from jaxadv.losses import squared_errors
 from jaxadv.parallel import over_runs
 
 ENSEMBLE = stacked(models.cnn())
@@ -140,3 +141,25 @@ def test_mixed_and_callable_ensembles_are_evaluated_alike(data, variables):
     for ensemble, v in ((mixed([one, one]), parts), (callables(functions), ())):
         found = evaluate(ensemble, v, attacks.fgsm, EPS, data, jax.random.key(0))
         np.testing.assert_allclose(found.adversarial, expected.adversarial, atol=1e-4)
+
+
+def test_what_is_examined_of_each_example_is_that_of_the_images_alone(data):
+    ensemble = pathways(models.dna(2, 2, (5, 4, 3, 4, 5)), models.dna_classifier())
+    variables = jax.jit(ensemble.init)(jax.random.key(0), data.images[:1] / 255.0)
+
+    def examine(outputs, images):
+        return {"error": squared_errors(outputs, images), "brightness": images.mean((1, 2, 3))}
+
+    settings = {"chunk": 25, "keep": 60, "examine": examine}
+    found = evaluate(ensemble, variables, pgd, EPS, data, jax.random.key(7), **settings)
+    assert found.extras["error"].shape == (2, 3, 2, 60)
+    assert found.extras["brightness"].shape == (2, 3, 60)
+    for e in range(2):
+        for s in range(3):
+            images = found.images[e, s]
+            outputs, _ = ensemble.apply(variables, images)
+            errors = np.mean((outputs.reconstructions - images) ** 2, axis=(2, 3, 4))
+            np.testing.assert_allclose(found.extras["error"][e, s], errors, rtol=1e-4)
+            np.testing.assert_allclose(
+                found.extras["brightness"][e, s], images.mean((1, 2, 3)), rtol=1e-5
+            )

@@ -74,3 +74,30 @@ def test_mean_line_needs_a_curve_of_two_abscissae():
     line = metrics.mean_line([([1.0], [0.1]), ([1.0, 2.0], [0.1, 0.3])])
     assert line is not None
     assert (line.slope.mean, line.slope.half) == (pytest.approx(0.2), None)
+
+
+def test_pathway_rates_by_hand():
+    """Five images, two reconstructions: both right, first, second (twice), none."""
+    wrong = np.array([[0, 0, 1, 1, 1], [0, 1, 0, 0, 1]], bool)
+    errors = np.array([[0.1, 0.1, 0.1, 0.3, 0.1], [0.2, 0.2, 0.2, 0.2, 0.2]])
+    rates = {name: rate.value for name, rate in metrics.pathway_rates(wrong, errors).items()}
+    assert rates == {
+        "any_correct": pytest.approx(0.8),
+        "average_correct": pytest.approx(0.5),
+        "dual_correct": pytest.approx(0.2),
+        "either_correct": pytest.approx(0.6),
+        "dual_incorrect": pytest.approx(0.2),
+        "det_correct": pytest.approx(0.6),  # the nearest is the first but for the fourth image
+    }
+
+
+def test_one_pathway_is_any_and_every_one():
+    rates = metrics.pathway_rates(np.array([[True, False]]), np.zeros((1, 2)))
+    assert {name: rate.value for name, rate in rates.items()} == {
+        "any_correct": 0.5,
+        "average_correct": 0.5,
+        "dual_correct": 0.5,
+        "either_correct": 0.0,
+        "dual_incorrect": 0.5,
+        "det_correct": 0.5,
+    }

@@ -248,4 +248,20 @@ def test_colours_and_words() -> None:
     assert style.words("r_squared_held_out") == "R² held out"
     labels = [style.seeds_label(counts) for counts in ([8], [5, 8], [1], [])]
     assert labels == ["n = 8 seeds", "n = 5–8 seeds", "n = 1 seed", "no values"]
+    six = style.defence_colours(list("abcdef"))
+    assert len(set(six.values())) == 6
     assert len(features.classes_of(None)) == 0
+
+
+@pytest.mark.parametrize(("count", "channels"), [(5, 1), (2, 3), (0, 1)])
+def test_pictures_stand_in_rows(tmp_path, drawn, rng, count, channels) -> None:
+    names = ("natural", "perturbed")
+    rows = {name: rng.uniform(size=(count, 8, 8, channels)) for name in names}
+    plots.picture_rows(rows, tmp_path / "pictures.png")
+    axes = drawn[0].axes
+    shown = [ax.images[0].get_array() for ax in axes if ax.images]
+    assert len(shown) == 2 * count
+    if count:
+        np.testing.assert_allclose(np.squeeze(shown[0]), np.squeeze(rows["natural"][0]))
+        assert [ax.get_ylabel() for ax in axes if ax.get_ylabel()] == list(names)
+    assert (tmp_path / "pictures.png").stat().st_size > 500

@@ -8,8 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxadv import models
+from jaxadv import metrics, models
 from jaxadv.attacks import example_keys, fgsm, pgd, untargeted
+from jaxadv.data import Dataset
+from jaxadv.ensemble import pathways
+from jaxadv.evaluation import craft
 from jaxadv.models import load_torch_weights
 
 EPS = np.float32([0.05, 0.1, 0.15, 0.2])
@@ -94,3 +97,28 @@ def test_plain_fc_pair(reference_dir, mnist_test):
         for source in (0, 1)
     ]
     np.testing.assert_allclose(np.mean(transfer, axis=0), FC_TRANSFER, atol=0.002)
+
+
+@pytest.mark.parametrize(
+    ("combine", "some", "either"), [("loss", 0.590, 0.245), ("squares", 0.638, 0.295)]
+)
+def test_dna(reference_dir, mnist_test, combine, some, either):
+    """PGD at 0.05 on both pathways, 2,000 images: `min` stands in the study's results."""
+    x, y = (jnp.asarray(a[:2000]) for a in mnist_test)
+    ensemble = pathways(models.dna(), models.dna_classifier())
+    variables = {
+        "autoencoder": load_torch_weights(reference_dir / "dna_mnist.npz", "dna"),
+        "classifier": load_torch_weights(
+            reference_dir / "dna_mnist_classifier.npz", "dna_classifier"
+        ),
+    }
+    attack, data = pgd(0.05, 3 / 255, random_start=False), Dataset(x, y)
+    options = {"combine": combine}
+    images = jax.jit(
+        lambda v: craft(ensemble, v, (0, 1), attack, data, jax.random.key(0), **options)
+    )(variables)
+    outputs, _ = jax.jit(ensemble.apply)(variables, images)
+    errors = np.mean((outputs.reconstructions - images) ** 2, axis=(2, 3, 4))
+    rates = metrics.pathway_rates(metrics.wrong(outputs.logits, y), errors)
+    assert rates["any_correct"].value == pytest.approx(some, abs=0.02)
+    assert rates["either_correct"].value == pytest.approx(either, abs=0.03)

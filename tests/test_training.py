@@ -10,7 +10,7 @@ import pytest
 from jaxadv import models, training
 from jaxadv.data import Dataset, load_dataset
 from jaxadv.data.batches import epoch_indices
-from jaxadv.defences import decorrelation, parametric_distance, ramp
+from jaxadv.defences import decorrelation, parametric_distance, ramp, regularised
 from jaxadv.ensemble import stacked
 from jaxadv.errors import UserError
 from jaxadv.losses import squared_distance
@@ -183,3 +183,43 @@ def test_too_few_samples_for_the_features_is_an_error(digits):
 def test_no_seeds_is_an_error(digits):
     with pytest.raises(UserError, match="no seeds"):
         training.init(ENSEMBLE.init, [phase()], digits, [])
+
+
+def test_onward_keeps_the_variables_and_begins_again(digits):
+    state, _ = trained(digits, [0, 1], [0.0, 0.05])
+    kept = jax.tree.map(np.asarray, state.variables)
+    phases = [phase()]
+    begun = training.onward(state, phases)
+    chex.assert_trees_all_equal(begun.variables, state.variables)
+    fresh = training.init(ENSEMBLE.init, phases, digits, [0, 1], {"strength": [0.0, 0.05]})
+    chex.assert_trees_all_equal(begun.optimizers, fresh.optimizers)
+    assert begun.epoch.tolist() == [0, 0]
+    *_, _ = training.fit(phases, begun, digits, epochs=1, batch_size=100)
+    chex.assert_trees_all_equal(state.variables, kept)  # not donated with the new state
+
+
+def test_members_learn_the_batchs_task_on_the_images_they_are_shown(digits):
+    """Shown black images, whatever the batch, they can learn the classes' frequencies alone."""
+
+    def blank(variables, batch, key):
+        return jnp.zeros_like(batch.images)
+
+    def final_loss(**settings):
+        phases = [regularised(ENSEMBLE, optax.adam(5e-3), **settings)]
+        state = training.init(ENSEMBLE.init, phases, digits, [0])
+        *_, (_, metrics) = training.fit(phases, state, digits, epochs=8, batch_size=100)
+        return float(metrics["loss"][0]) / 2
+
+    assert final_loss() < 0.7
+    assert final_loss(shown=blank) > 2.2
+
+
+def test_a_lone_member_is_trained_as_without_decorrelation(digits):
+    lone = stacked(models.fc(widths=(16,), feature_block=1), 1)
+    states = []
+    for make in (decorrelation, regularised):
+        phases = [make(lone, optax.adam(5e-3))]
+        state = training.init(lone.init, phases, digits, [0], {"strength": [0.05]})
+        *_, (state, _) = training.fit(phases, state, digits, epochs=1, batch_size=100)
+        states.append(state.variables)
+    chex.assert_trees_all_equal(*states)

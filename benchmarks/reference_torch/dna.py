@@ -1,4 +1,4 @@
-"""The MNIST dual-neck autoencoder, its state dict named as in the published weights."""
+"""The MNIST dual-neck autoencoder and its classifier, named as in the published weights."""
 
 import torch
 from torch import Tensor, nn
@@ -44,3 +44,17 @@ class DNA(nn.Module):
         encoded = self.enc(x)
         necks = [neck(encoded) for neck in (self.bn1, self.bn2)]
         return [(self.dec(decoded), features) for decoded, features in necks]
+
+
+class Classifier(nn.Module):
+    """`[B, 1, 28, 28]` to logits `[B, 10]`."""
+
+    def __init__(self):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for channels, features in ((1, 8), (8, 16), (16, 32)):
+            layers += [nn.Conv2d(channels, features, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        self.c = nn.Sequential(*layers, nn.Flatten(), nn.Linear(288, 10))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(x)

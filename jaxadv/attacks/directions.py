@@ -49,6 +49,24 @@ def in_loss(predict: Predict) -> Callable[[Array, Array], Array]:
     return lambda x, y: jnp.mean(cross_entropy(predict(x), y), axis=0)
 
 
+def in_squares(predict: Predict) -> Callable[[Array, Array], Array]:
+    """Joint objective: the members' mean squared cross-entropy, `[B]`.
+
+    Wiedeman & Wang, eq. 10, of each example; their code squares means over the batch, by which one
+    example's ascent would depend on the others.
+    """
+    return lambda x, y: jnp.mean(cross_entropy(predict(x), y) ** 2, axis=0)
+
+
+def in_least(predict: Predict) -> Callable[[Array, Array], Array]:
+    """Joint objective: the least of the members' cross-entropies, `[B]`.
+
+    All that counts against an ensemble of which one right member is enough: a mean goes on raising
+    the loss of members already fooled.
+    """
+    return lambda x, y: jnp.min(cross_entropy(predict(x), y), axis=0)
+
+
 def in_logits(predict: Predict) -> Callable[[Array, Array], Array]:
     """Joint objective: cross-entropy of the mean logits (Dong et al. 2018), `[B]`."""
     return lambda x, y: cross_entropy(jnp.mean(predict(x), axis=0), y)
@@ -82,7 +100,13 @@ def unit_gradients(predict: Predict, labels: Array, sign: float = 1.0) -> Direct
     return direction
 
 
-_OBJECTIVES = {"loss": in_loss, "logits": in_logits, "probabilities": in_probabilities}
+_OBJECTIVES = {
+    "loss": in_loss,
+    "squares": in_squares,
+    "min": in_least,
+    "logits": in_logits,
+    "probabilities": in_probabilities,
+}
 COMBINATIONS = (*_OBJECTIVES, "gradients")
 
 
@@ -91,8 +115,9 @@ def ensemble(
 ) -> Direction:
     """The direction against several members at once, `predict(x)` giving logits `[M, B, C]`.
 
-    combine: where the members are joined; "loss", "logits", "probabilities" or "gradients". With
-        one member each gives that member's plain direction (up to a positive factor).
+    combine: where the members are joined; "loss", "squares", "min", "logits", "probabilities" or
+        "gradients". With one member each gives that member's plain direction (up to a positive
+        factor).
     labels: `[B]`, the true classes, or the targets when `targeted`.
 
     Raises:

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxadv.data.dataset import Dataset
-from jaxadv.ensemble import Ensemble
-from jaxadv.losses.classification import Joined, join
+from jaxadv.defences.regularised import Shown, batch_images, no_penalty, regularised
+from jaxadv.ensemble import Ensemble, EnsembleOutputs
+from jaxadv.losses.classification import Joined
 from jaxadv.losses.correlation import ensemble_correlation, sketch
 from jaxadv.losses.tasks import Task, classify
 from jaxadv.training import Metrics, Phase, Trainable, is_parameter
@@ -39,30 +38,30 @@ def decorrelation(
     joined: Joined = "sum",
     schedule: Callable[[Array], Array] = AS_PUBLISHED,
     sketch_width: int = 0,
+    shown: Shown = batch_images,
     trainable: Trainable = is_parameter,
     **correlation: Any,
 ) -> Phase:
     """The phase task1 + task2 + λ L_R, λ the run's setting "strength" times `schedule(epoch)`.
 
     On a CPU, where runs follow one another, one with λ = 0 never computes L_R and costs what plain
-    training costs; under `vmap` every run costs what the dearest does.
+    training costs; under `vmap` every run costs what the dearest does. A lone member has nothing to
+    be decorrelated from.
 
-    task: what each member is trained to do; `classify` (eq. 5) or, for the dual-neck autoencoder,
-        `reconstruct` (eq. 9).
-    joined: "sum" or "root_sum_square" of the members' losses.
-    trainable: `path -> bool` over the variables' leaves; default every parameter.
+    task, joined, shown, trainable: as for `regularised`; the task is `classify` (eq. 5) or, for the
+        dual-neck autoencoder, `reconstruct` (eq. 9).
     sketch_width: correlate the features on so many random directions, fresh each step; 0, as
         published, correlates the features themselves.
     correlation: `direction`, `ridge`, `eta`, `eps`, `total` of `losses.ensemble_correlation`.
     """
 
-    def loss(
-        variables: Variables, batch: Dataset, key: Key, epoch: Array, settings: dict[str, Array]
-    ) -> tuple[Array, tuple[Variables, Metrics]]:
-        # The sketch draws from `key` itself, so dropout must not.
-        dropout = jax.random.fold_in(key, ensemble.size)
-        outputs, variables = ensemble.apply(variables, batch.images, train=True, key=dropout)
-        losses, metrics = task(outputs, batch)
+    def penalty(
+        variables: Variables,
+        outputs: EnsembleOutputs,
+        key: Key,
+        epoch: Array,
+        settings: dict[str, Array],
+    ) -> tuple[Array, Metrics]:
         strength = settings[STRENGTH] * schedule(epoch)
 
         def correlation_of(features: tuple[Array, ...]) -> Array:
@@ -70,12 +69,15 @@ def decorrelation(
             return strength * ensemble_correlation(chosen, **correlation)
 
         # Not a product with 0, which would turn a NaN of L_R into a NaN of the plain run.
-        penalty = lax.cond(
-            strength > 0,
-            correlation_of,
-            lambda features: jnp.zeros(()),
-            outputs.features,
-        )
-        return join(losses, joined) + penalty, (variables, metrics)
+        plain = lambda features: jnp.zeros(())  # noqa: E731
+        return lax.cond(strength > 0, correlation_of, plain, outputs.features), {}
 
-    return Phase(loss, optimizer, trainable=trainable)
+    return regularised(
+        ensemble,
+        optimizer,
+        penalty if ensemble.size > 1 else no_penalty,
+        task=task,
+        joined=joined,
+        shown=shown,
+        trainable=trainable,
+    )

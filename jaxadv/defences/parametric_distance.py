@@ -2,11 +2,10 @@
 
 import optax
 
-from jaxadv.data.dataset import Dataset
-from jaxadv.ensemble import Ensemble
-from jaxadv.losses.classification import Joined, join
+from jaxadv.defences.regularised import regularised
+from jaxadv.ensemble import Ensemble, EnsembleOutputs
+from jaxadv.losses.classification import Joined
 from jaxadv.losses.distance import distance_loss, squared_distance
-from jaxadv.losses.tasks import classify
 from jaxadv.training import Metrics, Phase
 from jaxadv.types import Array, Key, Variables
 
@@ -22,13 +21,15 @@ def parametric_distance(
 ) -> Phase:
     """The phase CE1 + CE2 + λ (D_t − ‖θ1 − θ2‖²)², D_t the run's setting "distance"."""
 
-    def loss(
-        variables: Variables, batch: Dataset, key: Key, epoch: Array, settings: dict[str, Array]
-    ) -> tuple[Array, tuple[Variables, Metrics]]:
-        outputs, updated = ensemble.apply(variables, batch.images, train=True, key=key)
-        losses, metrics = classify(outputs, batch)
-        penalty = strength * distance_loss(variables["params"], settings[TARGET])
-        metrics |= {"squared_distance": squared_distance(variables["params"])}
-        return join(losses, joined) + penalty, (updated, metrics)
+    def penalty(
+        variables: Variables,
+        outputs: EnsembleOutputs,
+        key: Key,
+        epoch: Array,
+        settings: dict[str, Array],
+    ) -> tuple[Array, Metrics]:
+        weights = variables["params"]
+        away = distance_loss(weights, settings[TARGET])
+        return strength * away, {"squared_distance": squared_distance(weights)}
 
-    return Phase(loss, optimizer)
+    return regularised(ensemble, optimizer, penalty, joined=joined)

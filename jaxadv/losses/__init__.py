@@ -9,7 +9,7 @@ from jaxadv.losses.correlation import (
 )
 from jaxadv.losses.distance import distance_loss, squared_distance
 from jaxadv.losses.regression import check_regression, kept_columns, regress
-from jaxadv.losses.tasks import Task, classify, reconstruct
+from jaxadv.losses.tasks import Task, classify, reconstruct, reconstruct_in, squared_errors
 
 __all__ = [
     "Task",
@@ -25,6 +25,8 @@ __all__ = [
     "kept_columns",
     "r_squared",
     "reconstruct",
+    "reconstruct_in",
     "regress",
     "squared_distance",
+    "squared_errors",
 ]

@@ -23,13 +23,29 @@ def classify(outputs: EnsembleOutputs, batch: Dataset) -> tuple[Array, dict[str,
     return losses, {"accuracy": jnp.mean(accuracy(outputs.logits, batch.labels))}
 
 
-def reconstruct(outputs: EnsembleOutputs, batch: Dataset) -> tuple[Array, dict[str, Array]]:
-    """Mean squared error of each pathway's image; reports the mean.
+def squared_errors(outputs: EnsembleOutputs, images: Array) -> Array:
+    """Mean squared error `[M, B]` of each pathway's image against `images [B, H, W, C]`.
 
     Raises:
         UserError: if the members make no images.
     """
     if outputs.reconstructions is None:
         raise UserError("nothing is reconstructed: give an ensemble of `pathways`")
-    errors = jnp.mean((outputs.reconstructions - batch.images) ** 2, axis=(1, 2, 3, 4))
-    return errors, {"mse": jnp.mean(errors)}
+    return jnp.mean((outputs.reconstructions - images) ** 2, axis=(2, 3, 4))
+
+
+def reconstruct_in(span: float) -> Task:
+    """The task of making the batch's images again, errors taken in images that span so much.
+
+    span: 1 for [0, 1]; 2 for [−1, 1], where the same error weighs four times heavier against λ.
+    Reports the mean error in [0, 1].
+    """
+
+    def task(outputs: EnsembleOutputs, batch: Dataset) -> tuple[Array, dict[str, Array]]:
+        errors = jnp.mean(squared_errors(outputs, batch.images), axis=1)
+        return span**2 * errors, {"mse": jnp.mean(errors)}
+
+    return task
+
+
+reconstruct = reconstruct_in(1)

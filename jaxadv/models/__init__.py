@@ -1,20 +1,39 @@
 """Networks as pure pairs of functions; Flax stays inside this package."""
 
 from jaxadv.models.autoencoders import Autoencoder, DenseDNAModule, dna
-from jaxadv.models.classifiers import CNNModule, FCModule, cnn, fc
+from jaxadv.models.classifiers import (
+    CNNModule,
+    DNAClassifierModule,
+    FCModule,
+    cnn,
+    dna_classifier,
+    fc,
+)
 from jaxadv.models.model import Model, Outputs, from_linen
+from jaxadv.models.residual import (
+    ResidualClassifierModule,
+    ResidualDNAModule,
+    residual_classifier,
+    residual_dna,
+)
 from jaxadv.models.torch_weights import load_torch_weights
 
 __all__ = [
     "Autoencoder",
     "CNNModule",
+    "DNAClassifierModule",
     "DenseDNAModule",
     "FCModule",
     "Model",
     "Outputs",
+    "ResidualClassifierModule",
+    "ResidualDNAModule",
     "cnn",
     "dna",
+    "dna_classifier",
     "fc",
     "from_linen",
     "load_torch_weights",
+    "residual_classifier",
+    "residual_dna",
 ]

@@ -92,6 +92,18 @@ def _convolve_backward(saved: tuple[Array, Array], cotangent: Array) -> tuple[Ar
 convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
+def enlarge(x: Array, kernel: Array, bias: Array) -> Array:
+    """Transposed 2×2 convolution of stride 2, `[C, H, W, B]` to `[F, 2H, 2W, B]`.
+
+    kernel: `[2, 2, C, F]`. bias: `[F]`.
+    """
+    channels, features = kernel.shape[2:]
+    height, width, batch = x.shape[1:]
+    product = kernel.transpose(0, 1, 3, 2).reshape(-1, channels) @ x.reshape(channels, -1)
+    windows = product.reshape(2, 2, features, height, width, batch).transpose(2, 3, 0, 4, 1, 5)
+    return windows.reshape(features, 2 * height, 2 * width, batch) + bias[:, None, None, None]
+
+
 def _parities(x: Array, size: int) -> Array:
     """`[C, H, W, B]` to `[4·C, rows, columns, B]`: zero padded, by the parity of row and column.
 

@@ -1,4 +1,4 @@
-"""The two MNIST classifiers of Wiedeman & Wang (Patterns 2022, Fig. 11)."""
+"""The MNIST classifiers of Wiedeman & Wang (Patterns 2022, Figs. 11 and 12 D)."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -28,6 +28,24 @@ class CNNModule(nn.Module):
         return Dense(self.num_classes, name="linear")(pooled)
 
 
+class DNAClassifierModule(nn.Module):
+    """conv(8) → pool → conv(16) → pool → conv(32) → pool → **features** → linear.
+
+    Reads the reconstructions of the dual-neck autoencoder. Features on MNIST: 3·3·32 = 288.
+    """
+
+    num_classes: int = 10
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        images = layout()
+        x = Conv(8, x.shape[-1], pooled=True, name="conv1")(images.enter(x))
+        x = Conv(16, 8, pooled=True, name="conv2")(x)
+        features = images.leave(Conv(32, 16, pooled=True, name="conv3")(x))
+        self.sow("taps", "features", features)
+        return Dense(self.num_classes, name="linear")(features)
+
+
 class FCModule(nn.Module):
     """in → 500 → 500 → 200 → 200 → 100 → classes; each hidden layer Linear → ReLU → BatchNorm.
 
@@ -53,6 +71,11 @@ class FCModule(nn.Module):
 def cnn(num_classes: int = 10) -> Model:
     """The paper's CNN; see `CNNModule`."""
     return chunked(from_linen(CNNModule(num_classes), "features"))
+
+
+def dna_classifier(num_classes: int = 10) -> Model:
+    """The paper's classifier of MNIST reconstructions; see `DNAClassifierModule`."""
+    return chunked(from_linen(DNAClassifierModule(num_classes), "features"))
 
 
 def fc(

@@ -6,7 +6,7 @@ CPUs get `batch_last`, GPUs and TPUs `lax.conv` with the batch first. The parame
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -34,13 +34,19 @@ class Layout(NamedTuple):
     enter: `[B, H, W, C]` images to the layout.
     convolve: stride-1 'SAME' convolution of the layout with an HWIO kernel, and its bias.
     convolve_pool: the same, then `relu_max_pool`.
+    enlarge: every pixel to a 2×2 window of its own, by a kernel `[2, 2, C, F]` and its bias.
     leave: the layout to `[B, C·H·W]`, flattened in PyTorch's order.
+    images: the layout back to `[B, H, W, C]`.
+    channel: the axis of the channels.
     """
 
     enter: Callable[[Array], Array]
     convolve: Callable[[Array, Array, Array], Array]
     convolve_pool: Callable[[Array, Array, Array], Array]
+    enlarge: Callable[[Array, Array, Array], Array]
     leave: Callable[[Array], Array]
+    images: Callable[[Array], Array]
+    channel: int
 
 
 def _convolve_batch_first(x: Array, kernel: Array, bias: Array) -> Array:
@@ -49,17 +55,29 @@ def _convolve_batch_first(x: Array, kernel: Array, bias: Array) -> Array:
     return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=dimensions) + bias
 
 
+def _enlarge_batch_first(x: Array, kernel: Array, bias: Array) -> Array:
+    windows = jnp.einsum("bhwc,ijcf->bhiwjf", x, kernel)
+    batch, height, _, width, _, features = windows.shape
+    return windows.reshape(batch, 2 * height, 2 * width, features) + bias
+
+
 BATCH_LAST = Layout(
     enter=lambda x: jnp.transpose(x, (3, 1, 2, 0)),
     convolve=lambda x, kernel, bias: batch_last.convolve(x, kernel) + bias[:, None, None, None],
     convolve_pool=batch_last.convolve_pool,
+    enlarge=batch_last.enlarge,
     leave=lambda x: x.reshape(-1, x.shape[-1]).T,
+    images=lambda x: jnp.transpose(x, (3, 1, 2, 0)),
+    channel=0,
 )
 BATCH_FIRST = Layout(
     enter=lambda x: x,
     convolve=_convolve_batch_first,
     convolve_pool=lambda x, kernel, bias: relu_max_pool(_convolve_batch_first(x, kernel, bias)),
+    enlarge=_enlarge_batch_first,
     leave=lambda x: jnp.transpose(x, (0, 3, 1, 2)).reshape(len(x), -1),
+    images=lambda x: x,
+    channel=-1,
 )
 
 
@@ -86,6 +104,22 @@ class Conv(nn.Module):
         bias = self.param("bias", init, (self.features,))
         form = layout()
         return (form.convolve_pool if self.pooled else form.convolve)(x, kernel, bias)
+
+
+class Enlarge(nn.Module):
+    """Transposed 2×2 convolution of stride 2 in `layout()`: height and width double.
+
+    The kernel is `[2, 2, C, F]`, its bounds those of PyTorch's ConvTranspose2d.
+    """
+
+    features: int
+    channels: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        init = uniform_fan_in(4 * self.features)
+        kernel = self.param("kernel", init, (2, 2, self.channels, self.features))
+        return layout().enlarge(x, kernel, self.param("bias", init, (self.features,)))
 
 
 @jax.custom_vjp
@@ -119,6 +153,10 @@ class Dense(nn.Module):
         return _times(x, kernel) + bias
 
 
-def batch_norm(train: bool, name: str | None = None) -> nn.BatchNorm:
-    """BatchNorm with PyTorch's momentum 0.1, which Flax writes as 0.9 (its own default is 0.99)."""
-    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, name=name)
+def batch_norm(train: bool, name: str | None = None, axis: int = -1) -> nn.BatchNorm:
+    """BatchNorm with PyTorch's momentum 0.1, which Flax writes as 0.9 (its own default is 0.99).
+
+    axis: of the channels.
+    """
+    settings: dict[str, Any] = {"momentum": 0.9, "epsilon": 1e-5, "axis": axis, "name": name}
+    return nn.BatchNorm(use_running_average=not train, **settings)

@@ -1,4 +1,4 @@
-"""ReLU and 2×2 max pooling in one, with PyTorch's gradient."""
+"""2×2 max pooling, alone and with a ReLU in one, with PyTorch's gradient."""
 
 import jax
 import jax.numpy as jnp
@@ -36,12 +36,23 @@ def _quarters(x: Array) -> tuple[Array, Array, Array, Array]:
 
 
 @jax.custom_vjp
-def relu_max_pool(x: Array) -> Array:
-    """ReLU, then 2×2 max pooling of stride 2 over axes 1 and 2; an odd last row is dropped."""
+def max_pool(x: Array) -> Array:
+    """2×2 max pooling of stride 2 over axes 1 and 2; an odd last row or column is dropped."""
     return _forward(x)[0]
 
 
 def _forward(x: Array) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
+    pooled, winner = best_corner(*_quarters(x))
+    return pooled, (winner.astype(jnp.int8), x.shape)
+
+
+@jax.custom_vjp
+def relu_max_pool(x: Array) -> Array:
+    """ReLU, then `max_pool`."""
+    return _relu_forward(x)[0]
+
+
+def _relu_forward(x: Array) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
     pooled, winner = rectified(*best_corner(*_quarters(x)))
     return pooled, (winner, x.shape)
 
@@ -56,4 +67,5 @@ def _backward(saved: tuple[Array, tuple[int, ...]], cotangent: Array) -> tuple[A
     return (jnp.pad(windows, odd),)
 
 
-relu_max_pool.defvjp(_forward, _backward)
+max_pool.defvjp(_forward, _backward)
+relu_max_pool.defvjp(_relu_forward, _backward)

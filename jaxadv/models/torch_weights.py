@@ -6,7 +6,8 @@ through an installed torch with `weights_only=True`.
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -75,6 +76,17 @@ def _dense(state: StateDict, name: str) -> dict[str, Array]:
     }
 
 
+def _batch_norm(state: StateDict, name: str) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Parameters and running statistics."""
+    params = {"scale": "weight", "bias": "bias"}
+    statistics = {"mean": "running_mean", "var": "running_var"}
+
+    def named(names: Mapping[str, str]) -> dict[str, Array]:
+        return {ours: jnp.asarray(state[f"{name}.{theirs}"]) for ours, theirs in names.items()}
+
+    return named(params), named(statistics)
+
+
 def _cnn(state: StateDict) -> Variables:
     params = {ours: _conv(state, theirs) for ours, theirs in CNN_CONVOLUTIONS.items()}
     return {"params": {**params, "linear": _dense(state, "l")}}
@@ -85,18 +97,12 @@ def _fc(state: StateDict) -> Variables:
     statistics = {}
     for block in range(1, FC_BLOCKS + 1):
         params[f"linear{block}"] = _dense(state, f"l{block}.0")
-        params[f"norm{block}"] = {
-            "scale": jnp.asarray(state[f"l{block}.2.weight"]),
-            "bias": jnp.asarray(state[f"l{block}.2.bias"]),
-        }
-        statistics[f"norm{block}"] = {
-            "mean": jnp.asarray(state[f"l{block}.2.running_mean"]),
-            "var": jnp.asarray(state[f"l{block}.2.running_var"]),
-        }
+        norm = f"norm{block}"
+        params[norm], statistics[norm] = _batch_norm(state, f"l{block}.2")
     return {"params": params, "batch_stats": statistics}
 
 
-def _dna(state: StateDict) -> Variables:
+def _dense_dna(prefixes: Sequence[str], state: StateDict) -> Variables:
     shared = {
         "layer1": "enc.enc.0",
         "layer2": "enc.enc.2",
@@ -105,18 +111,92 @@ def _dna(state: StateDict) -> Variables:
     }
     params = {ours: _dense(state, theirs) for ours, theirs in shared.items()}
     for ours, theirs in {"layer3": "L1", "layer4": "L2"}.items():
-        necks = [_dense(state, f"bn{neck}.{theirs}") for neck in (1, 2)]
-        params[ours] = jax.tree.map(lambda *leaves: jnp.stack(leaves), *necks)
+        params[ours] = _stacked([_dense(state, f"{prefix}.{theirs}") for prefix in prefixes])
     return {"params": params}
 
 
-ARCHITECTURES = {"cnn": _cnn, "fc": _fc, "dna": _dna}
+def _stacked(necks: Sequence[Variables]) -> Variables:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *necks)
+
+
+def _dna_classifier(state: StateDict) -> Variables:
+    layers = {"conv1": "c.0", "conv2": "c.3", "conv3": "c.6"}
+    params = {ours: _conv(state, theirs) for ours, theirs in layers.items()}
+    return {"params": {**params, "linear": _dense(state, "c.10")}}
+
+
+def _block(state: StateDict, name: str) -> Variables:
+    """A residual block's parameters and running statistics."""
+    convolutions = {"conv1": "c1", "conv2": "c2", "skip": "id"}
+    params = {
+        ours: _conv(state, f"{name}.{theirs}")
+        for ours, theirs in convolutions.items()
+        if ours != "skip" or f"{name}.id.weight" in state
+    }
+    statistics = {}
+    for ours, theirs in {"norm1": f"{name}.bn1", "norm2": f"{name}.bn2"}.items():
+        params[ours], statistics[ours] = _batch_norm(state, theirs)
+    return {"params": params, "batch_stats": statistics}
+
+
+def _enlarge(state: StateDict, name: str) -> dict[str, Array]:
+    """IOHW to HWIO."""
+    return {
+        "kernel": jnp.asarray(state[f"{name}.weight"].transpose(2, 3, 0, 1)),
+        "bias": jnp.asarray(state[f"{name}.bias"]),
+    }
+
+
+def _together(parts: Mapping[str, Variables], **others: dict[str, Array]) -> Variables:
+    """Named parts with parameters and statistics, and others with parameters alone, as one."""
+    params = {name: part["params"] for name, part in parts.items()}
+    statistics = {name: part["batch_stats"] for name, part in parts.items()}
+    return {"params": {**params, **others}, "batch_stats": statistics}
+
+
+def _residual_dna(prefixes: Sequence[str], state: StateDict) -> Variables:
+    def neck(prefix: str) -> Variables:
+        blocks = {f"block{i + 1}": f"{prefix}.b{i}" for i in range(4)}
+        return _together({ours: _block(state, theirs) for ours, theirs in blocks.items()})
+
+    decoder = _together(
+        {"block1": _block(state, "dec.b1"), "block2": _block(state, "dec.b2")},
+        enlarge1=_enlarge(state, "dec.u1"),
+        enlarge2=_enlarge(state, "dec.u2"),
+    )
+    parts = {
+        "encode1": _block(state, "enc.b1"),
+        "encode2": _block(state, "enc.b2"),
+        "necks": _stacked([neck(prefix) for prefix in prefixes]),
+        "decoder": decoder,
+    }
+    return _together(parts)
+
+
+def _residual_classifier(state: StateDict) -> Variables:
+    blocks = {f"block{i}": _block(state, f"r{i}") for i in (1, 2, 3)}
+    return _together(blocks, conv=_conv(state, "c1"), linear=_dense(state, "classifier.2"))
+
+
+BOTH, ONE = ("bn1", "bn2"), ("bn",)  # the necks of the published DNA and AE
+ARCHITECTURES: Mapping[str, Callable[[StateDict], Variables]] = {
+    "cnn": _cnn,
+    "fc": _fc,
+    "dna": partial(_dense_dna, BOTH),
+    "ae": partial(_dense_dna, ONE),
+    "dna_classifier": _dna_classifier,
+    "residual_dna": partial(_residual_dna, BOTH),
+    "residual_ae": partial(_residual_dna, ONE),
+    "residual_classifier": _residual_classifier,
+}
 
 
 def load_torch_weights(path: str | Path, architecture: str) -> Variables:
-    """Variables of one published network, for `models.cnn`, `models.fc` or `models.dna().model`.
+    """Variables of one published network.
 
-    architecture: "cnn", "fc" or "dna", the dual-neck autoencoder for MNIST.
+    architecture: "cnn" or "fc", for `models.cnn` and `models.fc`; for MNIST "dna" and "ae", for
+        `models.dna(2).model` and `(1)`, and "dna_classifier"; for CIFAR-10 "residual_dna",
+        "residual_ae" and "residual_classifier".
 
     Raises:
         UserError: unreadable file, unknown architecture, or arrays missing from the state dict.

@@ -3,6 +3,7 @@
 from jaxadv.plots.distance import distance_panels
 from jaxadv.plots.features import feature_scatter
 from jaxadv.plots.lines import metric_lines
+from jaxadv.plots.pictures import picture_rows
 from jaxadv.plots.transfer import transfer_bars
 
-__all__ = ["distance_panels", "feature_scatter", "metric_lines", "transfer_bars"]
+__all__ = ["distance_panels", "feature_scatter", "metric_lines", "picture_rows", "transfer_bars"]

@@ -75,7 +75,8 @@ BALLS = {"linf": r"$\ell_\infty$", "l2": r"$\ell_2$"}
 def defence_colours(defences: Sequence[str]) -> dict[str, str]:
     """A colour for each defence, the same in every figure for those of the main study."""
     others = [name for name in defences if name not in NAMED]
-    rest = {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}
+    free = [*OTHERS, *(colour for name, colour in NAMED.items() if name not in defences)]
+    rest = {name: free[i % len(free)] for i, name in enumerate(others)}
     return {name: NAMED.get(name) or rest[name] for name in defences}
 
 

@@ -36,6 +36,12 @@ def expected(combine):
     )
     if combine == "loss":
         return np.mean(losses, 0), np.mean(gradients, 0)
+    if combine == "squares":
+        raised = [2 * loss[:, None] * g for loss, g in zip(losses, gradients, strict=True)]
+        return np.mean(np.square(losses), 0), np.mean(raised, 0)
+    if combine == "min":
+        least = np.argmin(losses, 0)
+        return np.min(losses, 0), np.array(gradients)[least, np.arange(4)]
     if combine == "logits":
         return by_hand(WEIGHTS.mean(0), z.mean(0), Y)
     if combine == "gradients":
@@ -68,7 +74,8 @@ def test_one_member_is_its_plain_direction(combine, aim):
     x, y = images(4), np.array([0, 3, 5, 9])
     value, plain = aim(network, y)(x)
     alone, ascent = ensemble(lambda x: network(x)[None], y, combine, targeted=aim is targeted)(x)
-    np.testing.assert_allclose(alone, value, rtol=1e-5)
+    expected = np.sign(value) * value**2 if combine == "squares" else value
+    np.testing.assert_allclose(alone, expected, rtol=1e-5)
     a, b = ascent.reshape(4, -1), plain.reshape(4, -1)
     np.testing.assert_allclose(
         a / jnp.linalg.norm(a, axis=1, keepdims=True),

@@ -12,7 +12,7 @@ from jaxadv.models.layers import (
     batch_norm,
     uniform_fan_in,
 )
-from jaxadv.models.pooling import relu_max_pool
+from jaxadv.models.pooling import max_pool, relu_max_pool
 
 LAYOUTS = {"batch_last": BATCH_LAST, "batch_first": BATCH_FIRST}
 layouts = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
@@ -146,21 +146,46 @@ def test_corners_tie_on_a_flat_image_though_one_product_makes_them(rng, channels
 
 
 @layouts
+def test_enlarging_equals_flax(rng, layout):
+    x = np.float32(rng.normal(size=(3, 4, 5, 2)))
+    kernel, bias = np.float32(rng.normal(size=(2, 2, 2, 6))), np.float32(rng.normal(size=6))
+    module = nn.ConvTranspose(6, (2, 2), (2, 2), precision="highest", transpose_kernel=False)
+    turned = kernel[::-1, ::-1]  # Flax correlates with the dilated image
+
+    def flax(x, turned, bias):
+        return module.apply({"params": {"kernel": turned, "bias": bias}}, x)
+
+    def ours(x, turned, bias):
+        return layout.images(layout.enlarge(layout.enter(x), turned[::-1, ::-1], bias))
+
+    args = (x, turned, bias)
+    assert_trees_close(derivatives(ours, args), derivatives(flax, args))
+
+
+@layouts
+def test_images_undoes_enter(rng, layout):
+    x = np.float32(rng.normal(size=(3, 4, 5, 2)))
+    np.testing.assert_array_equal(layout.images(layout.enter(x)), x)
+    assert layout.enter(x).shape[layout.channel] == 2
+
+
+@layouts
 def test_pooling_drops_an_odd_row_in_either_layout(rng, layout):
     x = np.float32(rng.normal(size=(3, 7, 5, 2)))
     pooled = nn.max_pool(nn.relu(x), (2, 2), (2, 2))
     np.testing.assert_array_equal(layout.leave(relu_max_pool(layout.enter(x))), flattened(pooled))
 
 
+@pytest.mark.parametrize("rectify", [True, False])
 @pytest.mark.parametrize("size", [(6, 6), (7, 7), (2, 3), (28, 28)], ids=str)
-def test_relu_max_pool_equals_pytorch_with_ties(rng, size):
+def test_max_pooling_equals_pytorch_with_ties(rng, size, rectify):
     torch = pytest.importorskip("torch", reason="compares with PyTorch: pip install torch")
     x = np.float32(rng.integers(-2, 3, size=(4, *size, 3)))  # many ties, many windows all off
     cotangent = np.float32(rng.normal(size=(4, size[0] // 2, size[1] // 2, 3)))
     leaf = torch.tensor(x.transpose(0, 3, 1, 2), requires_grad=True)
-    pooled = torch.nn.functional.max_pool2d(torch.relu(leaf), 2)
+    pooled = torch.nn.functional.max_pool2d(torch.relu(leaf) if rectify else leaf, 2)
     pooled.backward(torch.tensor(cotangent.transpose(0, 3, 1, 2).copy()))
-    value, pullback = jax.vjp(jax.jit(relu_max_pool), x)
+    value, pullback = jax.vjp(jax.jit(relu_max_pool if rectify else max_pool), x)
     np.testing.assert_array_equal(value, pooled.detach().numpy().transpose(0, 2, 3, 1))
     np.testing.assert_array_equal(pullback(cotangent)[0], leaf.grad.numpy().transpose(0, 2, 3, 1))
 

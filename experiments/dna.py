@@ -1,0 +1,117 @@
+"""Figs 6 to 9 of Wiedeman & Wang (Patterns 2022), 4 to 6 of the preprint: do two encodings help?
+
+    python -m experiments.dna --preset smoke     # digits, seconds
+    python -m experiments.dna --preset quick     # MNIST, CPU minutes
+    python -m experiments.dna --preset paper     # MNIST, the paper's settings
+    python -m experiments.dna --preset cifar     # CIFAR-10, the paper's settings, for a GPU
+
+A dual-neck autoencoder is trained with λ = 0.05 and λ = 0, and a plain autoencoder of the same
+layers with one neck (AE); then a classifier on the reconstructions of each. Attacks on the
+classification are answered by every pathway's reconstruction.
+
+The paper attacks the sum of the pathways' losses, and counts an image as right if any pathway is.
+Against that count the attack to fear is `min`, which raises the least of the losses.
+"""
+
+from dataclasses import dataclass, replace
+
+from experiments import cli, pathways, report
+from experiments.pathways import Network
+from jaxadv import models
+from jaxadv.models import Autoencoder
+
+STUDY = "dna"
+
+
+@dataclass(frozen=True)
+class Settings(pathways.Settings):
+    """The dual-neck autoencoder against a plain one: train, attack, measure what any neck saves."""
+
+    baseline: bool = True
+    """Also train the plain autoencoder, AE."""
+
+
+PRESETS = {
+    "paper": (PAPER := Settings(preset="paper", adversarial_epochs=2)),
+    "quick": replace(
+        PAPER,
+        preset="quick",
+        seeds=2,
+        epochs=10,
+        classifier_epochs=3,
+        adversarial_epochs=1,
+        pgd_examples=500,
+    ),
+    "smoke": replace(
+        PAPER,
+        preset="smoke",
+        data="digits",
+        seeds=2,
+        epochs=30,
+        classifier_epochs=30,
+        batch_size=359,
+        classifier_batch_size=359,
+        learning_rate=5e-3,
+        adversarial_epochs=0,
+        attacks=("pgd",),
+        directions=("sum", "min"),
+        eps=(0.1,),
+        pgd_steps=20,
+        pgd_examples=120,
+    ),
+    "cifar": (
+        CIFAR := replace(
+            PAPER,
+            preset="cifar",
+            data="cifar10",
+            model="residual",
+            augment=True,
+            batch_size=1250,
+            eps=(2 / 255, 4 / 255, 8 / 255),
+            pgd_step_size=2 / 255,
+            adversarial_epochs=0,
+        )
+    ),
+    "cifar-quick": replace(
+        CIFAR,
+        preset="cifar-quick",
+        seeds=1,
+        train_examples=5000,
+        epochs=4,
+        classifier_epochs=2,
+        batch_size=500,
+        classifier_batch_size=100,
+        pgd_steps=10,
+        pgd_examples=100,
+        attacks=("pgd",),
+        directions=("sum", "min"),
+    ),
+}
+
+
+def autoencoder(settings: pathways.Settings, necks: int) -> Autoencoder:
+    """The autoencoder of the architecture asked for."""
+    return {"dense": models.dna, "residual": models.residual_dna}[settings.model](necks)
+
+
+def networks(settings: Settings) -> list[Network]:
+    """The DNA with each λ, and the AE."""
+    title = "DNA λ={:g}".format
+    found = [Network("dna", autoencoder(settings, 2), settings.strengths, title)]
+    if settings.baseline:
+        found.append(Network("ae", autoencoder(settings, 1), (0.0,), lambda _: "AE"))
+    return found
+
+
+def study(settings: Settings) -> None:
+    """Train, attack, measure, write and draw."""
+    report.show(pathways.study(STUDY, settings, networks(settings)))
+
+
+def main() -> None:
+    """Entry point of the script."""
+    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
+
+
+if __name__ == "__main__":
+    main()

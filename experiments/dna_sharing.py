@@ -1,0 +1,83 @@
+"""Fig 10 of Wiedeman & Wang (Patterns 2022): how much may the pathways of an autoencoder share?
+
+    python -m experiments.dna_sharing --preset smoke     # digits, seconds
+    python -m experiments.dna_sharing --preset quick     # MNIST, CPU minutes
+    python -m experiments.dna_sharing --preset paper     # MNIST, the paper's settings
+
+Of the six layers of each pathway of the MNIST autoencoder 2, 4 or all 6 are its own. The paper
+finds that the more are, the more often some reconstruction survives an attack.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from experiments import cli, pathways, report
+from experiments.pathways import Network
+from jaxadv.errors import UserError
+from jaxadv.models import dna
+
+STUDY = "dna_sharing"
+
+
+@dataclass(frozen=True)
+class Settings(pathways.Settings):
+    """Autoencoders whose pathways share more or fewer layers: train, attack, compare."""
+
+    strengths: tuple[float, ...] = (0.05,)
+    """λ of the correlation loss on the necks' features."""
+    unshared: tuple[int, ...] = (2, 4, 6)
+    """Of six layers, how many innermost ones belong to each pathway alone."""
+
+
+PRESETS = {
+    "paper": (PAPER := Settings(preset="paper")),
+    "quick": replace(
+        PAPER, preset="quick", seeds=2, epochs=10, classifier_epochs=3, pgd_examples=500
+    ),
+    "smoke": replace(
+        PAPER,
+        preset="smoke",
+        data="digits",
+        seeds=2,
+        unshared=(2, 6),
+        epochs=30,
+        classifier_epochs=30,
+        batch_size=359,
+        classifier_batch_size=359,
+        learning_rate=5e-3,
+        attacks=("pgd",),
+        directions=("sum",),
+        eps=(0.1,),
+        pgd_steps=20,
+        pgd_examples=120,
+    ),
+}
+
+
+def networks(settings: Settings) -> list[Network]:
+    """One network for each number of unshared layers."""
+    if settings.model != "dense":
+        raise UserError(f"--model {settings.model}: layers are shared or not in the dense one")
+    several = len(settings.strengths) > 1
+
+    def title(count: int, strength: float) -> str:
+        return f"{count} unshared" + (f", λ={strength:g}" if several else "")
+
+    return [
+        Network(f"dna-{count}", dna(2, count), settings.strengths, partial(title, count))
+        for count in settings.unshared
+    ]
+
+
+def study(settings: Settings) -> None:
+    """Train, attack, measure, write and draw."""
+    report.show(pathways.study(STUDY, settings, networks(settings)))
+
+
+def main() -> None:
+    """Entry point of the script."""
+    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Tables of the studies of the dual-neck autoencoder."""
+
+from collections.abc import Sequence
+
+from experiments.tables import Table, compared, written
+from jaxadv.plots.reduce import distinct
+from jaxadv.results import Row, over_seeds, select
+
+# The published names, as a table heads them.
+RATES = {
+    "any_correct": "any",
+    "average_correct": "average",
+    "dual_correct": "dual",
+    "either_correct": "either",
+    "dual_incorrect": "none",
+    "det_correct": "det",
+}
+
+
+def reconstructions(rows: Sequence[Row]) -> Table:
+    """On natural images: what the reconstructions are read as, their error, R² of the features."""
+    header = ["network", "seeds", *RATES.values(), "squared error", "R² 1→2", "held out 1→2"]
+    lines = []
+    for network in distinct(rows, "defence"):
+        natural = select(rows, defence=network, attack=None)
+        line = [network, str(len(distinct(natural, "seed")))]
+        line += [written(over_seeds(natural, metric=metric)) for metric in RATES]
+        error = over_seeds(natural, metric="squared_error")
+        line.append("–" if error is None else f"{error.mean:.4f}")
+        for metric in ("r_squared", "r_squared_held_out"):
+            line.append(written(over_seeds(natural, metric=metric, features_of="2")))
+        lines.append(line)
+    return Table(
+        "Reconstructions of natural images: mean ± 95 % interval over seeds", header, lines
+    )
+
+
+def survival(rows: Sequence[Row]) -> Table:
+    """Under each attack in each direction: which reconstructions are still read rightly.
+
+    Beside "any": its difference from the first network's, paired by seed.
+    """
+    networks = distinct(rows, "defence")
+    header = ["attack", "direction", "eps", "network", "images", "seeds", "any", f"− {networks[0]}"]
+    header += list(RATES.values())[1:]
+    lines = []
+    for attack, direction in distinct(select(rows, metric="any_correct"), "attack", "direction"):
+        if attack is None:
+            continue
+        for eps in distinct(select(rows, attack=attack), "eps"):
+            here = select(rows, attack=attack, direction=direction, eps=eps)
+            first = select(here, defence=networks[0])
+            for network in networks:
+                chosen = select(here, defence=network)
+                if not chosen:
+                    continue
+                images = ", ".join(f"{n:,}" for n in distinct(chosen, "n")[:1])
+                line = [attack, direction, f"{eps:.3g}", network, images]
+                line.append(str(len(distinct(chosen, "seed"))))
+                line.append(written(over_seeds(chosen, metric="any_correct")))
+                base = [] if network == networks[0] else first
+                line.append(compared(chosen, base, metric="any_correct"))
+                line += [written(over_seeds(chosen, metric=name)) for name in list(RATES)[1:]]
+                lines.append(line)
+    title = "Reconstructions read rightly under attack; difference paired by seed"
+    return Table(title, header, lines)
+
+
+def single(rows: Sequence[Row]) -> Table:
+    """Attacks on one pathway: how often the other errs where it errs."""
+    header = ["attack", "eps", "network", "transfer 1→2", "transfer 2→1"]
+    lines = []
+    for attack, eps in distinct(select(rows, metric="transfer_rate"), "attack", "eps"):
+        for network in distinct(rows, "defence"):
+            chosen = select(rows, metric="transfer_rate", attack=attack, eps=eps, defence=network)
+            if chosen:
+                words = [written(over_seeds(chosen, target=target)) for target in ("2", "1")]
+                lines.append([attack, f"{eps:.3g}", network, *words])
+    title = "Transfer between pathways, P(target wrong | source wrong), when one is attacked"
+    return Table(title, header, lines)

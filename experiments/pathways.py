@@ -1,0 +1,433 @@
+"""What studies of the dual-neck autoencoder share: train, attack, count what is read rightly."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiments import cli, features, measure
+from experiments import rows as to_rows
+from experiments.measure import ATTACK_STREAM, Keys, Measured, Trial
+from experiments.train import trained
+from jaxadv import attacks, metrics, models, training
+from jaxadv.attacks import example_keys, fgsm, pgd
+from jaxadv.compilation import jit
+from jaxadv.data import Dataset, Splits
+from jaxadv.data.augment import cropped, mirrored
+from jaxadv.data.batches import to_float
+from jaxadv.defences import decorrelation, regularised
+from jaxadv.defences.regularised import Shown
+from jaxadv.ensemble import Ensemble, EnsembleOutputs, pathways, predict
+from jaxadv.evaluation import ALL, Predictions, Sources, craft, evaluate, in_chunks
+from jaxadv.losses import check_regression, reconstruct_in, squared_errors
+from jaxadv.models import Autoencoder, Model
+from jaxadv.parallel import collected, over_runs
+from jaxadv.precision import in_float32
+from jaxadv.results import Row
+from jaxadv.training import Phase, State
+from jaxadv.types import Array, Key, Variables
+
+# How the pathways are joined under attack: the paper's name to that of `attacks.ensemble`.
+JOINED = {"sum": "loss", "squares": "squares", "min": "min"}
+SINGLE = "single"  # one pathway at a time
+
+
+@dataclass(frozen=True)
+class Settings(cli.Common):
+    """Settings of every study of autoencoders."""
+
+    model: Literal["dense", "residual"] = "dense"
+    """Architecture: dense (the paper's for MNIST) or residual (for CIFAR-10)."""
+    strengths: tuple[float, ...] = (0.05, 0.0)
+    """λ of the correlation loss on the necks' features."""
+    ridge: float = 1.2e-4
+    """Ridge relative to the largest singular value; 0 is exact least squares."""
+    epochs: int = 40
+    """Training epochs of the autoencoder."""
+    classifier_epochs: int = 40
+    """Training epochs of the classifier on the finished autoencoder's reconstructions."""
+    batch_size: int = 500
+    """Images a batch of the autoencoder's; must exceed the bottleneck's width + 1."""
+    classifier_batch_size: int = 500
+    """Images a batch of the classifier's, each in as many reconstructions as there are necks."""
+    learning_rate: float = 5e-4
+    """Of Adam."""
+    augment: bool = False
+    """Crop after padding by 4, and mirror, at random, in training."""
+    adversarial_epochs: int = 0
+    """Weak adversarial training: so many epochs more, reconstructing the natural image from its
+    FGSM version; 0 is none."""
+    adversarial_eps: float = 0.1
+    """Radius of that FGSM, linf, image range [0, 1]."""
+    attacks: tuple[Literal["fgsm", "pgd"], ...] = ("fgsm", "pgd")
+    """Attacks on the classification, linf."""
+    directions: tuple[Literal["sum", "squares", "min", "single"], ...] = ("sum", "min", "single")
+    """What is raised: the sum of the pathways' losses, of their squares, the least of them (the
+    strongest against all), or one pathway's at a time."""
+    eps: tuple[float, ...] = (0.05, 0.1, 0.15)
+    """Attack radii, linf, image range [0, 1]."""
+    pgd_steps: int = 40
+    """Steps of PGD."""
+    pgd_step_size: float = 3 / 255
+    """Step of PGD, linf, image range [0, 1]."""
+    pgd_examples: int = 2000
+    """PGD on the first so many test images; 0 is all. FGSM always takes all."""
+
+
+class Network(NamedTuple):
+    """One architecture of a study.
+
+    name: of its checkpoints. autoencoder. strengths: λ of its runs.
+    title: of a run in rows and figures, from its λ.
+    """
+
+    name: str
+    autoencoder: Autoencoder
+    strengths: tuple[float, ...]
+    title: Callable[[float], str]
+
+
+def classifier(settings: Settings, splits: Splits) -> Model:
+    """The classifier that belongs to the architecture."""
+    make = {"dense": models.dna_classifier, "residual": models.residual_classifier}
+    return make[settings.model](len(splits.class_names))
+
+
+def whole(settings: Settings, network: Network, splits: Splits) -> Ensemble:
+    """A network's pathways with their classifier."""
+    return pathways(network.autoencoder, classifier(settings, splits))
+
+
+def check_sizes(settings: Settings, networks: Sequence[Network], splits: Splits) -> None:
+    """Refuse batches and data too small for regressions before the first network is trained."""
+    for size in (settings.batch_size, settings.classifier_batch_size):
+        training.check_batch_size(size, splits.train)
+    for network in networks:
+        ensemble = whole(settings, network, splits)
+        if ensemble.size > 1:
+            features.check_samples(ensemble, splits)
+            if any(network.strengths) and settings.from_dir is None:
+                width = features.feature_width(ensemble, splits.train)
+                check_regression(settings.batch_size, width)
+
+
+def _augmented(state: State, batch: Dataset, key: Key) -> Dataset:
+    crop, mirror = jax.random.split(key)
+    return batch._replace(images=mirrored(cropped(batch.images, crop), mirror))
+
+
+def _part(name: str) -> Callable[[tuple[Any, ...]], bool]:
+    return lambda path: path[0].key == name and path[1].key == "params"
+
+
+def _perturbed(ensemble: Ensemble, eps: float) -> Shown:
+    """The batch's FGSM version, against all pathways at once."""
+    attack = fgsm(jnp.asarray(eps))
+
+    def shown(variables: Variables, batch: Dataset, key: Key) -> Array:
+        direction = attacks.ensemble(predict(ensemble, variables), batch.labels)
+        keys = example_keys(key, jnp.arange(len(batch.labels)))
+        return attack(direction, jnp.asarray(batch.images), keys)
+
+    return shown
+
+
+def train(settings: Settings, network: Network, splits: Splits, out: Path) -> dict[str, State]:
+    """The trained runs, every strength by every seed: as they are, and after FGSM if asked for.
+
+    First the autoencoder, then the classifier on its reconstructions, then, on FGSM images, the
+    autoencoder again: the classifier is not trained on these.
+    """
+    reader, rate = classifier(settings, splits), settings.learning_rate
+    encoding = pathways(network.autoencoder, reader, "autoencoder")
+    reading = pathways(network.autoencoder, reader, "classifier")
+    autoencoder = partial(
+        decorrelation,
+        encoding,
+        optax.adam(rate),
+        task=reconstruct_in(2 if settings.model == "residual" else 1),
+        joined="root_sum_square",
+        trainable=_part("autoencoder"),
+        ridge=settings.ridge,
+    )
+    stages = {
+        "autoencoder": (encoding, autoencoder(), settings.epochs, settings.batch_size),
+        "classifier": (
+            reading,
+            regularised(reading, optax.adam(rate), trainable=_part("classifier")),
+            settings.classifier_epochs,
+            settings.classifier_batch_size,
+        ),
+    }
+    if settings.adversarial_epochs:
+        shown = _perturbed(encoding, settings.adversarial_eps)
+        epochs, size = settings.adversarial_epochs, settings.batch_size
+        stages["adversarial"] = (encoding, autoencoder(shown=shown), epochs, size)
+
+    def stage(name: str, state: State | None) -> State:
+        ensemble, phase, epochs, batch_size = stages[name]
+        phases = [phase._replace(transform=_augmented) if settings.augment else phase]
+        begun = _begin(settings, network, encoding, phases, splits) if state is None else state
+        return trained(
+            f"{network.name}-{name}",
+            ensemble,
+            phases,
+            begun if state is None else training.onward(begun, phases),
+            splits.train,
+            epochs=epochs,
+            batch_size=batch_size,
+            directory=out,
+            reuse=settings.from_dir,
+            at_once=settings.runs_at_once,
+        )
+
+    finished = stage("classifier", stage("autoencoder", None))
+    if not settings.adversarial_epochs:
+        return {"": finished}
+    return {"": finished, " + FGSM": stage("adversarial", finished)}
+
+
+def _begin(
+    settings: Settings,
+    network: Network,
+    ensemble: Ensemble,
+    phases: Sequence[Phase],
+    splits: Splits,
+) -> State:
+    seeds = settings.seed_list * len(network.strengths)
+    strengths = np.repeat(network.strengths, settings.seeds)
+    return training.init(ensemble.init, phases, splits.train, seeds, {"strength": strengths})
+
+
+def runs_of(network: Network, state: State, trained_on: str) -> list[dict[str, Any]]:
+    """The keys of every run's rows."""
+    return [
+        {
+            "model": network.name,
+            "defence": network.title(float(strength)) + trained_on,
+            "strength": float(strength),
+            "seed": int(seed),
+        }
+        for strength, seed in zip(state.settings["strength"], state.seed, strict=True)
+    ]
+
+
+def _errors(outputs: EnsembleOutputs, images: Array) -> dict[str, Array]:
+    return {"error": squared_errors(outputs, images)}
+
+
+def natural(ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Keys]) -> Measured:
+    """Rates of the pathways on the test images, errors of reconstruction, R² of the features."""
+
+    @in_float32
+    def one(variables: Variables, images: Array, sample: Array) -> dict[str, Array]:
+        def outputs(x: Array) -> tuple[Array, Array]:
+            x = to_float(x)
+            made = ensemble.apply(variables, x, train=False, key=None)[0]
+            return jnp.moveaxis(made.logits, 0, 1), squared_errors(made, x).T
+
+        logits, errors = in_chunks(outputs, 1000, images)
+        members = features.all_features(ensemble, variables, sample)
+        scores = features.feature_scores(members) if ensemble.size > 1 else {}
+        return {"logits": jnp.moveaxis(logits, 1, 0), "error": errors.T, **scores}
+
+    width = features.feature_width(ensemble, splits.test)
+    sample, split = features.sample_for_features(splits, width)
+    program = jit(over_runs(one))
+    found = jax.device_get(collected(program(state.variables, splits.test.images, sample.images)))
+    rows = list[Row]()
+    for number, run in enumerate(runs):
+        mine = {name: value[number] for name, value in found.items()}
+        logits, errors = mine.pop("logits"), mine.pop("error")
+        rows += pathway_rows(logits, errors, np.asarray(splits.test.labels), run)
+        keys = {**run, "split": split}
+        rows += to_rows.feature_rows(mine, len(sample.labels) // 2, keys)
+    return Measured(rows, {}, {})
+
+
+def pathway_rows(scores: Array, errors: Array, labels: Array, keys: Keys) -> Iterator[Row]:
+    """Rows of one run's pathways: class scores `[M, N, C]` and squared errors `[M, N]`."""
+    wrong = metrics.wrong(scores, labels)
+    for name, rate in metrics.pathway_rates(wrong, errors).items():
+        yield to_rows.row(name, rate, **keys)
+    error = metrics.Rate(float(np.mean(errors)), errors.shape[1])
+    yield to_rows.row("squared_error", error, **keys)
+
+
+def trials(settings: Settings) -> list[Trial]:
+    """FGSM and PGD, linf."""
+    radii = np.asarray(settings.eps, np.float32)
+    step, steps = settings.pgd_step_size, settings.pgd_steps
+    known = {
+        "fgsm": Trial("fgsm", "linf", fgsm, radii),
+        "pgd": Trial(
+            "pgd", "linf", lambda eps: pgd(eps, step, steps), radii, settings.pgd_examples
+        ),
+    }
+    return [known[name] for name in settings.attacks]
+
+
+def sources_of(direction: str, members: int) -> Sources:
+    """Each pathway by itself, or all of them."""
+    if direction == SINGLE or members == 1:
+        return {str(index + 1): (index,) for index in range(members)}
+    return {ALL: tuple(range(members))}
+
+
+def attacked(
+    trial: Trial,
+    direction: str,
+    ensemble: Ensemble,
+    state: State,
+    test: Dataset,
+    runs: Sequence[Keys],
+    *,
+    keep: int = 0,
+    at_once: int = 0,
+) -> Measured:
+    """Rows and predictions of every run under one attack in one direction.
+
+    keep: with them every run's first so many adversarial images.
+    """
+    test = Dataset(test.images[: trial.limit or None], test.labels[: trial.limit or None])
+    sources = sources_of(direction, ensemble.size)
+    combine = JOINED.get(direction, "loss")
+
+    def one(run: tuple[Variables, Array], test: Dataset) -> Predictions:
+        variables, seed = run
+        key = jax.random.fold_in(jax.random.key(seed), ATTACK_STREAM)
+        options: dict[str, Any] = {"sources": sources, "combine": combine, "keep": keep}
+        arguments = (ensemble, variables, trial.make, trial.radii, test, key)
+        return evaluate(*arguments, examine=_errors, **options)
+
+    program = jit(over_runs(one, at_once))
+    found = jax.device_get(collected(program((state.variables, state.seed), test)))
+    rows = list[Row]()
+    for number, run in enumerate(runs):
+        for e, eps in enumerate(trial.radii):
+            for s, source in enumerate(sources):
+                at = {**run, "attack": trial.name, "ball": trial.ball, "eps": round(float(eps), 6)}
+                at |= {"direction": direction, "source": source}
+                scores = np.asarray(found.adversarial[number, e, s])
+                errors = np.asarray(found.extras["error"][number, e, s])
+                rows += pathway_rows(scores, errors, found.labels[number], at)
+                rows += _transfer_rows(scores, found.labels[number], sources[source], at)
+    arrays = {
+        "labels": np.asarray(found.labels[0], np.uint8),
+        "adversarial_class": np.asarray(found.adversarial).argmax(-1).astype(np.uint8),
+        "error": np.asarray(found.extras["error"], np.float32),
+    }
+    name = f"{trial.name}_{trial.ball}_{direction}"
+    kept = {source: np.asarray(found.images)[:, :, s] for s, source in enumerate(sources)}
+    images = {**kept, "eps": trial.radii} if keep else {}
+    return Measured(rows, measure.under(name, arrays), measure.under(name, images))
+
+
+def _transfer_rows(
+    scores: Array, labels: Array, attacked_members: Sequence[int], keys: Keys
+) -> Iterator[Row]:
+    """From the one pathway attacked to each other one."""
+    wrong = metrics.wrong(scores, labels)
+    if len(attacked_members) > 1:
+        return
+    for target in range(len(wrong)):
+        if target not in attacked_members:
+            rate = metrics.transfer_rate(wrong[attacked_members[0]], wrong[target])
+            yield to_rows.row("transfer_rate", rate, **keys, target=str(target + 1))
+
+
+def together(states: Mapping[str, State]) -> State:
+    """Runs that were trained in several ways as one axis; what trained them is left behind."""
+    bare = [state._replace(optimizers=()) for state in states.values()]
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *bare)
+
+
+def measured(
+    settings: Settings, network: Network, states: Mapping[str, State], splits: Splits, out: Path
+) -> Measured:
+    """One network, trained in each way: natural images, then every attack in every direction."""
+    ensemble, state = whole(settings, network, splits), together(states)
+    runs = [run for how, state in states.items() for run in runs_of(network, state, how)]
+    clean = partial(natural, ensemble, state, splits, runs)
+    parts = [measure.once(out, f"{network.name}-natural", clean)]
+    options = {"keep": settings.save_adversarial, "at_once": settings.runs_at_once}
+    for trial in trials(settings):
+        found: dict[str, Measured] = {}
+        for direction in settings.directions:
+            if ensemble.size == 1 and found:  # one pathway: all directions are one
+                found[direction] = _renamed(next(iter(found.values())), direction)
+                continue
+            make = partial(attacked, trial, direction, ensemble, state, splits.test, runs)
+            what = f"{network.name}-{trial.name}-{direction}"
+            found[direction] = measure.once(out, what, partial(make, **options))
+        parts += found.values()
+    rows, arrays, images = measure.together(parts)
+    name = network.name
+    return Measured(rows, measure.under(name, arrays), measure.under(name, images))
+
+
+def _renamed(found: Measured, direction: str) -> Measured:
+    return Measured([{**row, "direction": direction} for row in found.rows], {}, {})
+
+
+PICTURED = 500  # test images among which examples for the picture are looked for
+PICTURES = 5
+
+
+def pictures(
+    settings: Settings, network: Network, state: State, splits: Splits
+) -> dict[str, np.ndarray]:
+    """Where the last attack at its largest radius fools one pathway and not another.
+
+    Of the first run: `[4, K, H, W, C]`, K the first examples of which some reconstruction is read
+    rightly and some not: natural, perturbed, and one reconstruction of either kind.
+    """
+    ensemble, trial = whole(settings, network, splits), trials(settings)[-1]
+    test = Dataset(splits.test.images[:PICTURED], splits.test.labels[:PICTURED])
+    direction = next((d for d in settings.directions if d in JOINED), "sum")
+    variables = jax.tree.map(lambda leaf: leaf[0], state.variables)
+    attack = trial.make(jnp.asarray(trial.radii[-1]))
+    key = jax.random.fold_in(jax.random.key(jnp.asarray(state.seed)[0]), ATTACK_STREAM)
+
+    @in_float32
+    def perturb(variables: Variables, test: Dataset) -> tuple[Array, EnsembleOutputs]:
+        members = tuple(range(ensemble.size))
+        joined = JOINED[direction]
+        images = craft(ensemble, variables, members, attack, test, key, combine=joined)
+        return images, ensemble.apply(variables, images, train=False, key=None)[0]
+
+    images, outputs = jax.device_get(jit(perturb)(variables, test))
+    right = ~metrics.wrong(outputs.logits, test.labels)
+    chosen = np.flatnonzero(right.any(0) & ~right.all(0))[:PICTURES]
+    made = np.asarray(outputs.reconstructions)
+    return {
+        "pictures": np.stack(
+            [
+                np.asarray(to_float(jnp.asarray(test.images)[chosen])),
+                images[chosen],
+                made[right[:, chosen].argmin(0), chosen],
+                made[right[:, chosen].argmax(0), chosen],
+            ]
+        ).astype(np.float32)
+    }
+
+
+def study(name: str, settings: Settings, networks: Sequence[Network]) -> Path:
+    """Train, attack, measure, write; the folder of the results."""
+    splits, out, config = cli.begin(name, settings)
+    check_sizes(settings, networks, splits)
+    parts = []
+    for number, network in enumerate(networks):
+        states = train(settings, network, splits, out)
+        parts.append(measured(settings, network, states, splits, out))
+        if number == 0:
+            parts.append(Measured([], pictures(settings, network, states[""], splits), {}))
+    found = measure.together(parts)
+    measure.write(out, name, config, found, splits.test, settings.save_adversarial)
+    return out

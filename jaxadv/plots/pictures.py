@@ -1,0 +1,32 @@
+"""Images in rows, one above another (Wiedeman & Wang, Patterns 2022, Figs 7 and 9)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from jaxadv.plots import style
+
+SIDE = 0.85  # inches of an image
+
+
+def picture_rows(rows: Mapping[str, np.ndarray], path: str | Path) -> None:
+    """Each title's images `[K, H, W, C]` in [0, 1], from left to right; the titles before them.
+
+    Grey images have one channel. Rows of no images give a note in their place.
+    """
+    count = max((len(images) for images in rows.values()), default=0)
+    width, height = SIDE * max(count, 3) + 1.6, SIDE * max(len(rows), 1)
+    with style.drawing(path, len(rows), max(count, 1), width=width, height=height) as (_, grid):
+        for line, (title, images) in zip(grid, rows.items(), strict=False):
+            if not count:
+                style.blank(line[0], f"{title}: none")
+            for ax, image in zip(line, images, strict=False):
+                grey = image.shape[-1] == 1
+                ax.imshow(image[..., 0] if grey else image, cmap="gray_r", vmin=0, vmax=1)
+                ax.set_xticks([])
+                ax.set_yticks([])
+                ax.grid(False)
+            if count:
+                label = {"rotation": 0, "ha": "right", "va": "center"}
+                line[0].set_ylabel(title, **label)
