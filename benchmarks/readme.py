@@ -28,13 +28,19 @@ COLUMNS = {
 }
 
 
+def _short(commit: str) -> str:
+    """The commit, and whether files differed from it: then it does not tell what ran."""
+    number, changes, _ = commit.partition("+changes")
+    return f"{number[:7]}{changes}"
+
+
 def machine(run: Run) -> str:
     """One line: device, versions, commit."""
     made_in = run["environment"]
     versions = ", ".join(f"{name} {made_in['versions'][name]}" for name in ("jax", "torch"))
     return (
         f"{made_in['device']}, {made_in['torch_threads']} threads, {made_in['dtype']}, {versions}, "
-        f"{made_in['rounds']} rounds, commit {made_in['commit'][:7]}"
+        f"{made_in['rounds']} rounds, commit {_short(made_in['commit'])}"
     )
 
 
