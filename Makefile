@@ -1,6 +1,7 @@
 # Every target works on a machine with Python ≥ 3.11 and nothing else:
 #   make demo                     the main study on the embedded digits, into runs/demo
 #   make test                     the tests
+#   make test-slow                those that take half a minute each or more
 #   make lint                     what a change must pass besides
 #   make figures RUN=runs/demo    draw a run's figures again from its results
 # Another interpreter or environment: make test PYTHON=python3.12 VENV=/somewhere/else
@@ -12,7 +13,7 @@ RUN ?= runs/demo
 python := $(VENV)/bin/python
 DEMO := runs/demo
 
-.PHONY: demo test lint check format-check types format figures clean
+.PHONY: demo test test-slow lint check format-check types format figures clean
 .DEFAULT_GOAL := test
 
 # A stamp says that what pyproject.toml asks for is installed; it is made only if all went well.
@@ -33,6 +34,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(python) -m pytest tests
+
+test-slow: $(VENV)/.installed
+	$(python) -m pytest tests -m slow
 
 lint: check format-check types
 

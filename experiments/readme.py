@@ -2,12 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from experiments import cli, decorrelated_pairs, parametric_distance, report, tables
+from experiments import (
+    cli,
+    decorrelated_pairs,
+    dna,
+    dna_sharing,
+    parametric_distance,
+    report,
+    tables,
+)
 from jaxadv import results
 from jaxadv.errors import UserError
 from jaxadv.evaluation import ALL
@@ -18,20 +26,30 @@ Run: TypeAlias = dict[str, Any]
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = README.parent / "results"
 SECTION = re.compile(r"<!-- results -->\n.*?<!-- /results -->", re.S)
-SHOWN_EPS = 0.1  # the radius the paper's discussion turns on
-PRESETS = {study.STUDY: study.PRESETS for study in (decorrelated_pairs, parametric_distance)}
+STUDIES = (decorrelated_pairs, parametric_distance, dna, dna_sharing)
+PRESETS = {study.STUDY: study.PRESETS for study in STUDIES}
+# l∞ radius that a page has room for; of a run without it the largest
+SHOWN_EPS = {
+    decorrelated_pairs.STUDY: 0.1,
+    parametric_distance.STUDY: 0.1,
+    dna.STUDY: 0.05,
+    dna_sharing.STUDY: 0.05,
+}
 
 
-def _shown(rows: Iterable[Row]) -> list[Row]:
+def _shown(experiment: str, rows: Sequence[Row]) -> list[Row]:
     """What a page has room for: networks, and attacks in the l∞ ball at one radius.
 
     Where a study's subject is another than the radius, all of it: rows with a distance.
     """
+    radii = {row["eps"] for row in rows if row.get("ball") == "linf"}
+    usual = SHOWN_EPS[experiment]
+    shown = usual if usual in radii else max(radii, default=usual)
     return [
         row
         for row in rows
         if "attack" not in row
-        or (row["ball"], row["eps"]) == ("linf", SHOWN_EPS)
+        or (row["ball"], row["eps"]) == ("linf", shown)
         or ("distance" in row and row["source"] != ALL)
     ]
 
@@ -103,7 +121,7 @@ def section(directory: Path = RESULTS) -> str:
         parts += [f"### {title}: `{experiment}`"]
         parts += ["\n".join(provenance(name, run) for name, run in runs.items())]
         study_tables, _ = report.STUDIES[experiment]
-        filled = [table for table in study_tables(_shown(rows)) if table.lines]
+        filled = [table for table in study_tables(_shown(experiment, rows)) if table.lines]
         parts += [f"{table.title}:\n\n{tables.markdown(table)}" for table in filled]
     return "\n\n".join(["<!-- results -->", "## Results", *parts, "<!-- /results -->"])
 

@@ -47,8 +47,10 @@ def test_epoch_indices_cover_every_example_once_but_the_remainder():
 
 
 def test_a_run_does_not_depend_on_the_runs_beside_it(digits):
-    together, _ = trained(digits, [0, 1, 0], [0.0, 0.05, 0.05])
-    alone, _ = trained(digits, [1], [0.05])
+    # not Adam, whose first steps turn a gradient's rounding into whole steps
+    options = {"epochs": 1, "phases": [decorrelation(ENSEMBLE, optax.sgd(0.05))]}
+    together, _ = trained(digits, [0, 1, 0], [0.0, 0.05, 0.05], **options)
+    alone, _ = trained(digits, [1], [0.05], **options)
     np.testing.assert_array_equal(run_of(together, 1).seed, run_of(alone, 0).seed)
     chex.assert_trees_all_close(
         run_of(together, 1).variables, run_of(alone, 0).variables, atol=1e-5
