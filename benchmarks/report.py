@@ -1,5 +1,6 @@
 """What all benchmarks share: their settings, the rows they make, the table and the file."""
 
+import math
 import os
 import sys
 import time
@@ -22,6 +23,7 @@ from jaxadv.errors import UserError
 from jaxadv.precision import in_float32
 
 EAGER = "torch eager"
+BEGUN = time.monotonic()
 PEAK = "jax matmul"  # every case is measured against what this reaches in the same rounds
 Row = dict[str, Any]
 
@@ -40,6 +42,8 @@ class Settings:
     """Only the cases whose names contain one of these words; default all."""
     only: tuple[str, ...] = ()
     """Only the contestants whose names contain one of these words; default all."""
+    minutes: float = math.inf
+    """No case begins later than so many minutes after the start; those left out are named."""
     devices: int = 1
     """Virtual devices into which a CPU is divided; for the seeds."""
     data_dir: Path | None = None
@@ -48,7 +52,12 @@ class Settings:
     """Folder of the published weights; default $JAXADV_REFERENCE. Without: random weights."""
 
     def chosen(self, case: str) -> bool:
-        return not self.cases or any(word in case for word in self.cases)
+        """Whether to measure this case, now."""
+        if self.cases and not _named(case, self.cases):
+            return False
+        if over := time.monotonic() - BEGUN > 60 * self.minutes:
+            print(f"{case}: left out, {self.minutes:.1f} minutes are over", file=sys.stderr)
+        return not over
 
     def takes_part(self, contestant: str) -> bool:
         return not self.only or _named(contestant, self.only)
@@ -183,10 +192,11 @@ def checked(rows: list[Row], settings: Settings) -> list[Row]:
     """The rows, of which there must be some.
 
     Raises:
-        UserError: if no case was chosen.
+        UserError: if no case was chosen, or none in time.
     """
     if not rows:
-        raise UserError(f"--cases {' '.join(settings.cases)}: no case has this in its name")
+        words = " ".join(settings.cases)
+        raise UserError(f"--cases {words} --minutes {settings.minutes:g}: no case was measured")
     return rows
 
 

@@ -15,8 +15,8 @@ Against that count the attack to fear is `min`, which raises the least of the lo
 
 from dataclasses import dataclass, replace
 
-from experiments import cli, pathways, report
-from experiments.pathways import Network
+from experiments import autoencoders, cli, pathways, report
+from experiments.autoencoders import Network
 from jaxadv import models
 from jaxadv.models import Autoencoder
 
@@ -24,7 +24,7 @@ STUDY = "dna"
 
 
 @dataclass(frozen=True)
-class Settings(pathways.Settings):
+class Settings(autoencoders.Settings):
     """The dual-neck autoencoder against a plain one: train, attack, measure what any neck saves."""
 
     baseline: bool = True
@@ -90,7 +90,7 @@ PRESETS = {
 }
 
 
-def autoencoder(settings: pathways.Settings, necks: int) -> Autoencoder:
+def autoencoder(settings: autoencoders.Settings, necks: int) -> Autoencoder:
     """The autoencoder of the architecture asked for."""
     return {"dense": models.dna, "residual": models.residual_dna}[settings.model](necks)
 

@@ -11,8 +11,8 @@ finds that the more are, the more often some reconstruction survives an attack.
 from dataclasses import dataclass, replace
 from functools import partial
 
-from experiments import cli, pathways, report
-from experiments.pathways import Network
+from experiments import autoencoders, cli, pathways, report
+from experiments.autoencoders import Network
 from jaxadv.errors import UserError
 from jaxadv.models import dna
 
@@ -20,7 +20,7 @@ STUDY = "dna_sharing"
 
 
 @dataclass(frozen=True)
-class Settings(pathways.Settings):
+class Settings(autoencoders.Settings):
     """Autoencoders whose pathways share more or fewer layers: train, attack, compare."""
 
     strengths: tuple[float, ...] = (0.05,)

@@ -54,5 +54,13 @@ def test_operations_of_a_least_squares_by_hand():
 
 
 def test_no_such_case():
-    with pytest.raises(UserError, match="--cases none: no case"):
+    with pytest.raises(UserError, match=r"--cases none .*: no case"):
         report.checked([], report.Settings(cases=("none",)))
+
+
+def test_no_case_begins_when_time_is_over(capsys):
+    assert report.Settings(cases=("cnn",)).chosen("pgd-40 cnn")
+    late = report.Settings(cases=("cnn",), minutes=-1)
+    assert not late.chosen("pgd-40 cnn")
+    assert not late.chosen("pgd-40 fc")
+    assert capsys.readouterr().err == "pgd-40 cnn: left out, -1.0 minutes are over\n"
