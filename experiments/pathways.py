@@ -205,18 +205,18 @@ def pictures(
     ensemble, trial = whole(settings, network, splits), trials(settings)[-1]
     test = Dataset(splits.test.images[:PICTURED], splits.test.labels[:PICTURED])
     direction = next((d for d in settings.directions if d in JOINED), "sum")
-    variables = jax.tree.map(lambda leaf: leaf[0], state.variables)
     attack = trial.make(jnp.asarray(trial.radii[-1]))
     key = jax.random.fold_in(jax.random.key(jnp.asarray(state.seed)[0]), ATTACK_STREAM)
 
     @in_float32
-    def perturb(variables: Variables, test: Dataset) -> tuple[Array, EnsembleOutputs]:
+    def perturb(runs: Variables, test: Dataset) -> tuple[Array, EnsembleOutputs]:
+        variables = jax.tree.map(lambda leaf: leaf[0], runs)
         members = tuple(range(ensemble.size))
         joined = JOINED[direction]
         images = craft(ensemble, variables, members, attack, test, key, combine=joined)
         return images, ensemble.apply(variables, images, train=False, key=None)[0]
 
-    images, outputs = jax.device_get(jit(perturb)(variables, test))
+    images, outputs = jax.device_get(jit(perturb)(state.variables, test))
     right = ~metrics.wrong(outputs.logits, test.labels)
     chosen = np.flatnonzero(right.any(0) & ~right.all(0))[:PICTURES]
     made = np.asarray(outputs.reconstructions)

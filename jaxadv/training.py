@@ -6,6 +6,7 @@ phase does not train stays as it is; its loss applies that part in eval mode.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -120,7 +121,7 @@ def onward(state: State, phases: Sequence[Phase]) -> State:
     def one(variables: Variables) -> tuple[PyTree, ...]:
         return tuple(phase.optimizer.init(_split(variables, phase)[0]) for phase in phases)
 
-    copied = jax.tree.map(jnp.copy, state)
+    copied = jax.jit(partial(jax.tree.map, jnp.copy))(state)
     optimizers = jax.jit(jax.vmap(one))(copied.variables)
     return copied._replace(optimizers=optimizers, epoch=jnp.zeros_like(copied.epoch))
 
