@@ -68,6 +68,30 @@ class Settings(cli.Common):
     """PGD on the first so many test images; 0 is all. FGSM always takes all."""
 
 
+# Presets of every study, beside what is its own.
+QUICK: dict[str, Any] = {
+    "preset": "quick",
+    "seeds": 2,
+    "epochs": 10,
+    "classifier_epochs": 3,
+    "pgd_examples": 500,
+}
+SMOKE: dict[str, Any] = {
+    "preset": "smoke",
+    "data": "digits",
+    "seeds": 2,
+    "epochs": 10,
+    "classifier_epochs": 5,
+    "batch_size": 72,
+    "classifier_batch_size": 72,
+    "learning_rate": 5e-3,
+    "attacks": ("pgd",),
+    "eps": (0.1,),
+    "pgd_steps": 20,
+    "pgd_examples": 120,
+}
+
+
 class Network(NamedTuple):
     """One architecture of a study.
 
@@ -161,12 +185,15 @@ def train(settings: Settings, network: Network, splits: Splits, out: Path) -> di
     def stage(name: str, state: State | None) -> State:
         ensemble, phase, epochs, batch_size = stages[name]
         phases = [phase._replace(transform=_augmented) if settings.augment else phase]
-        begun = _begin(settings, network, encoding, phases, splits) if state is None else state
+        if state is None:
+            begun = _begin(settings, network, encoding, phases, splits)
+        else:
+            begun = training.onward(state, phases)
         return trained(
             f"{network.name}-{name}",
             ensemble,
             phases,
-            begun if state is None else training.onward(begun, phases),
+            begun,
             splits.train,
             epochs=epochs,
             batch_size=batch_size,

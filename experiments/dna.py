@@ -16,7 +16,7 @@ Against that count the attack to fear is `min`, which raises the least of the lo
 from dataclasses import dataclass, replace
 
 from experiments import autoencoders, cli, pathways, report
-from experiments.autoencoders import Network
+from experiments.autoencoders import QUICK, SMOKE, Network
 from jaxadv import models
 from jaxadv.models import Autoencoder
 
@@ -33,32 +33,9 @@ class Settings(autoencoders.Settings):
 
 PRESETS = {
     "paper": (PAPER := Settings(preset="paper", adversarial_epochs=2)),
-    "quick": replace(
-        PAPER,
-        preset="quick",
-        seeds=2,
-        epochs=10,
-        classifier_epochs=3,
-        adversarial_epochs=1,
-        pgd_examples=500,
-    ),
+    "quick": replace(PAPER, **QUICK, adversarial_epochs=1),
     "smoke": replace(
-        PAPER,
-        preset="smoke",
-        data="digits",
-        seeds=2,
-        strengths=(0.005, 0.0),
-        epochs=10,
-        classifier_epochs=5,
-        batch_size=72,
-        classifier_batch_size=72,
-        learning_rate=5e-3,
-        adversarial_epochs=0,
-        attacks=("pgd",),
-        directions=("sum", "min"),
-        eps=(0.1,),
-        pgd_steps=20,
-        pgd_examples=120,
+        PAPER, **SMOKE, strengths=(0.005, 0.0), adversarial_epochs=0, directions=("sum", "min")
     ),
     "cifar": (
         CIFAR := replace(

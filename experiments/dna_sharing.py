@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from experiments import autoencoders, cli, pathways, report
-from experiments.autoencoders import Network
+from experiments.autoencoders import QUICK, SMOKE, Network
 from jaxadv.errors import UserError
 from jaxadv.models import dna
 
@@ -31,27 +31,8 @@ class Settings(autoencoders.Settings):
 
 PRESETS = {
     "paper": (PAPER := Settings(preset="paper")),
-    "quick": replace(
-        PAPER, preset="quick", seeds=2, epochs=10, classifier_epochs=3, pgd_examples=500
-    ),
-    "smoke": replace(
-        PAPER,
-        preset="smoke",
-        data="digits",
-        seeds=2,
-        strengths=(0.005,),
-        unshared=(2, 6),
-        epochs=10,
-        classifier_epochs=5,
-        batch_size=72,
-        classifier_batch_size=72,
-        learning_rate=5e-3,
-        attacks=("pgd",),
-        directions=("sum",),
-        eps=(0.1,),
-        pgd_steps=20,
-        pgd_examples=120,
-    ),
+    "quick": replace(PAPER, **QUICK),
+    "smoke": replace(PAPER, **SMOKE, strengths=(0.005,), unshared=(2, 6), directions=("sum",)),
 }
 
 

@@ -147,9 +147,9 @@ def _transfer_rows(
     scores: Array, labels: Array, attacked_members: Sequence[int], keys: Keys
 ) -> Iterator[Row]:
     """From the one pathway attacked to each other one."""
-    wrong = metrics.wrong(scores, labels)
     if len(attacked_members) > 1:
         return
+    wrong = metrics.wrong(scores, labels)
     for target in range(len(wrong)):
         if target not in attacked_members:
             rate = metrics.transfer_rate(wrong[attacked_members[0]], wrong[target])
