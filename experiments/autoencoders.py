@@ -200,6 +200,7 @@ def train(settings: Settings, network: Network, splits: Splits, out: Path) -> di
             directory=out,
             reuse=settings.from_dir,
             at_once=settings.runs_at_once,
+            watch=name != "classifier",  # which reads finished features
         )
 
     finished = stage("classifier", stage("autoencoder", None))

@@ -1,6 +1,6 @@
 """Figs 6 to 9 of Wiedeman & Wang (Patterns 2022), 4 to 6 of the preprint: do two encodings help?
 
-    python -m experiments.dna --preset smoke     # digits, seconds
+    python -m experiments.dna --preset smoke     # digits, seconds; without the AE
     python -m experiments.dna --preset quick     # MNIST, CPU minutes
     python -m experiments.dna --preset paper     # MNIST, the paper's settings
     python -m experiments.dna --preset cifar     # CIFAR-10, the paper's settings, for a GPU
@@ -35,7 +35,12 @@ PRESETS = {
     "paper": (PAPER := Settings(preset="paper", adversarial_epochs=2)),
     "quick": replace(PAPER, **QUICK, adversarial_epochs=1),
     "smoke": replace(
-        PAPER, **SMOKE, strengths=(0.005, 0.0), adversarial_epochs=0, directions=("sum", "min")
+        PAPER,
+        **SMOKE,
+        strengths=(0.005, 0.0),
+        adversarial_epochs=0,
+        directions=("sum", "min"),
+        baseline=False,
     ),
     "cifar": (
         CIFAR := replace(

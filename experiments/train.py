@@ -1,5 +1,6 @@
-"""Train the runs of a study: progress on the terminal, a checkpoint an epoch, resume, reuse."""
+"""Train the runs of a study: progress on the terminal, checkpoints, resume, reuse."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,6 +22,8 @@ from jaxadv.losses import r_squared
 from jaxadv.parallel import hosted, leads
 from jaxadv.training import Metrics, Phase, State
 from jaxadv.types import Array, Variables
+
+PAUSE = 1.0  # seconds, at least, from one checkpoint to the next; writing one takes up to a quarter
 
 
 def monitor(ensemble: Ensemble) -> Callable[[Variables, Dataset], Metrics]:
@@ -89,11 +93,16 @@ def trained(
     directory: Path,
     reuse: Path | None = None,
     at_once: int = 0,
+    watch: bool = True,
 ) -> State:
     """The state after `epochs`, from a checkpoint in `directory` on if there is one.
 
+    A checkpoint is written after an epoch, but for epochs shorter than `PAUSE`: a kill loses no
+    more than the running epoch or so many seconds.
+
     reuse: another run's folder; its finished training is taken instead.
     at_once: runs trained side by side on a GPU or TPU; 0 is all.
+    watch: report R² of the features after each epoch; needless where these are not trained.
 
     Raises:
         UserError: if `reuse` holds no such training, finished to `epochs`.
@@ -104,12 +113,18 @@ def trained(
     state = checkpoint.latest(directory / where, state) or state
     images = len(state.seed) * (len(dataset.labels) // batch_size) * batch_size
     settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "at_once": at_once}
-    steps = training.fit(phases, state, dataset, **settings, monitor=monitor(ensemble))
+    if watch:
+        settings["monitor"] = monitor(ensemble)
+    steps = training.fit(phases, state, dataset, **settings)
+    saved = -math.inf
     with _progress(name, epochs, int(state.epoch[0])) as report:
         begun = time.perf_counter()
         for state, metrics in steps:
             epoch = int(state.epoch[0])
-            checkpoint.save(directory / where, state, epoch)
+            # Processes save together, and their clocks need not agree on when.
+            if epoch == epochs or jax.process_count() > 1 or time.perf_counter() - saved >= PAUSE:
+                checkpoint.save(directory / where, state, epoch)
+                saved = time.perf_counter()
             now = time.perf_counter()
             report(epoch, _line(metrics, images / (now - begun)))
             begun = now

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit  # of Student; importing scipy.stats takes a second
 
 from jaxadv.types import Array
 
@@ -110,7 +110,7 @@ def interval(values: Sequence[float]) -> Interval | None:
     half = None
     if len(finite) > 1:
         spread = finite.std(ddof=1) / np.sqrt(len(finite))
-        half = float(stats.t.ppf(0.975, len(finite) - 1) * spread)
+        half = float(stdtrit(len(finite) - 1, 0.975) * spread)
     return Interval(float(finite.mean()), half, float(np.median(finite)), len(finite))
 
 

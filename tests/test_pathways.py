@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import cli, dna, dna_sharing, pathways
+from experiments import cli, dna, dna_sharing, pathways, train
 from jaxadv import checkpoint, metrics, results
 from tests.test_experiments import cache, refused  # noqa: F401
 
@@ -22,7 +22,8 @@ RATES = ("any_correct", "average_correct", "dual_correct", "either_correct", "du
 
 
 def run(study: str, out: Path, *words: str) -> None:
-    settings = [*SMALL.split(), "--out", str(out), *words]
+    own = {"dna": ["--baseline"], "dna_sharing": []}[study]
+    settings = [*SMALL.split(), *own, "--out", str(out), *words]
     module = STUDIES[study]
     cli.run(lambda: module.study(cli.parse(study, module.PRESETS, settings)))
 
@@ -126,6 +127,7 @@ def test_stopped_in_the_midst_of_a_stage_and_resumed_equals_uninterrupted(
     words = ("--adversarial-epochs", "1", "--save-adversarial", "4")
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "save", save_and_stop)
+        patched.setattr(train, "PAUSE", 0.0)
         with pytest.raises(SystemExit) as stopped:
             run("dna", out, *words)
     assert stopped.value.code == 130
