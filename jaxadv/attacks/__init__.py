@@ -1,12 +1,14 @@
 """Attacks as projected steepest ascent, and the directions they ascend."""
 
-from jaxadv.attacks.attack import Attack, example_keys, fgm, fgsm, mi_fgsm, pgd
+from jaxadv.attacks.attack import Attack, example_keys, fgm, fgsm, igs, mi_fgsm, pgd
 from jaxadv.attacks.balls import BALLS, Ball, ball, l2, linf
+from jaxadv.attacks.carlini_wagner import CarliniWagner, cw
 from jaxadv.attacks.directions import (
     COMBINATIONS,
     Direction,
     ascend,
     ensemble,
+    margin,
     targeted,
     untargeted,
 )
@@ -16,15 +18,19 @@ __all__ = [
     "COMBINATIONS",
     "Attack",
     "Ball",
+    "CarliniWagner",
     "Direction",
     "ascend",
     "ball",
+    "cw",
     "ensemble",
     "example_keys",
     "fgm",
     "fgsm",
+    "igs",
     "l2",
     "linf",
+    "margin",
     "mi_fgsm",
     "pgd",
     "targeted",

@@ -125,6 +125,15 @@ def pgd(
     return Attack(eps, step_size, steps, ball, **{"random_start": True, **settings})
 
 
+def igs(eps: Array | float, steps: int = 10, ball: Ball = linf, **settings: Any) -> Attack:
+    """Iterative gradient sign (Kurakin et al. 2016): `steps` steps of eps / steps, no random start.
+
+    Adam et al. lower the true class's probability, whose gradient is that of the cross-entropy but
+    for a negative factor: its sign is that of `directions.untargeted`.
+    """
+    return Attack(eps, jnp.asarray(eps) / steps, steps, ball, **settings)
+
+
 def _unit_l1() -> optax.GradientTransformation:
     """Divide a gradient by its l1 norm (MI-FGSM, eq. 6)."""
 
@@ -143,5 +152,5 @@ def _momentum(decay: float) -> optax.GradientTransformation:
 def mi_fgsm(
     eps: Array | float, steps: int = 10, decay: float = 1.0, ball: Ball = linf, **settings: Any
 ) -> Attack:
-    """Momentum iterative FGSM (Dong et al. 2018): steps of eps / steps along decayed momentum."""
-    return Attack(eps, jnp.asarray(eps) / steps, steps, ball, _momentum(decay), **settings)
+    """Momentum iterative FGSM (Dong et al. 2018): `igs` along decayed momentum."""
+    return igs(eps, steps, ball, transform=_momentum(decay), **settings)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxadv.attacks.balls import unit_l2
 from jaxadv.errors import UserError
-from jaxadv.losses.classification import cross_entropy
+from jaxadv.losses.classification import cross_entropy, margins
 from jaxadv.types import Array, Predict
 
 Direction: TypeAlias = Callable[[Array], tuple[Array, Array]]
@@ -44,43 +44,38 @@ def targeted(predict: Predict, targets: Array) -> Direction:
     return ascend(lambda x: -cross_entropy(predict(x), targets))
 
 
-def in_loss(predict: Predict) -> Callable[[Array, Array], Array]:
-    """Joint objective: the members' mean cross-entropy, `[B]`."""
-    return lambda x, y: jnp.mean(cross_entropy(predict(x), y), axis=0)
+def margin(predict: Predict, labels: Array) -> Direction:
+    """Raises the margin by which another class than `labels [B]` leads; `attacks.cw` wants it."""
+    return ascend(lambda x: margins(predict(x), labels))
 
 
-def in_squares(predict: Predict) -> Callable[[Array, Array], Array]:
-    """Joint objective: the members' mean squared cross-entropy, `[B]`.
-
-    Wiedeman & Wang, eq. 10, of each example; their code squares means over the batch, by which one
-    example's ascent would depend on the others.
-    """
-    return lambda x, y: jnp.mean(cross_entropy(predict(x), y) ** 2, axis=0)
+def _mean_of(losses: Callable[[Array, Array], Array]) -> Callable[..., Array]:
+    return lambda logits, y, sign: sign * jnp.mean(losses(logits, y), axis=0)
 
 
-def in_least(predict: Predict) -> Callable[[Array, Array], Array]:
-    """Joint objective: the least of the members' cross-entropies, `[B]`.
-
-    All that counts against an ensemble of which one right member is enough: a mean goes on raising
-    the loss of members already fooled.
-    """
-    return lambda x, y: jnp.min(cross_entropy(predict(x), y), axis=0)
+def _least_of(losses: Callable[[Array, Array], Array]) -> Callable[..., Array]:
+    return lambda logits, y, sign: jnp.min(sign * losses(logits, y), axis=0)
 
 
-def in_logits(predict: Predict) -> Callable[[Array, Array], Array]:
-    """Joint objective: cross-entropy of the mean logits (Dong et al. 2018), `[B]`."""
-    return lambda x, y: cross_entropy(jnp.mean(predict(x), axis=0), y)
+def _of_mean_logits(logits: Array, y: Array, sign: float) -> Array:
+    return sign * cross_entropy(jnp.mean(logits, axis=0), y)
 
 
-def in_probabilities(predict: Predict) -> Callable[[Array, Array], Array]:
-    """Joint objective: cross-entropy of the mean class probabilities, `[B]`."""
+def _of_mean_probabilities(logits: Array, y: Array, sign: float) -> Array:
+    log_mean = jax.nn.logsumexp(jax.nn.log_softmax(logits), axis=0) - jnp.log(len(logits))
+    return -sign * jnp.take_along_axis(log_mean, y[:, None], axis=-1)[:, 0]
 
-    def objective(x: Array, y: Array) -> Array:
-        logits = predict(x)
-        log_mean = jax.nn.logsumexp(jax.nn.log_softmax(logits), axis=0) - jnp.log(len(logits))
-        return -jnp.take_along_axis(log_mean, y[:, None], axis=-1)[:, 0]
 
-    return objective
+# What is raised of the members' logits [M, B, C]; sign −1 lowers the loss to a target instead.
+_OBJECTIVES: dict[str, Callable[..., Array]] = {
+    "loss": _mean_of(cross_entropy),
+    "squares": _mean_of(lambda logits, y: cross_entropy(logits, y) ** 2),
+    "min": _least_of(cross_entropy),
+    "margin": _least_of(margins),
+    "logits": _of_mean_logits,
+    "probabilities": _of_mean_probabilities,
+}
+COMBINATIONS = (*_OBJECTIVES, "gradients")
 
 
 def unit_gradients(predict: Predict, labels: Array, sign: float = 1.0) -> Direction:
@@ -100,24 +95,19 @@ def unit_gradients(predict: Predict, labels: Array, sign: float = 1.0) -> Direct
     return direction
 
 
-_OBJECTIVES = {
-    "loss": in_loss,
-    "squares": in_squares,
-    "min": in_least,
-    "logits": in_logits,
-    "probabilities": in_probabilities,
-}
-COMBINATIONS = (*_OBJECTIVES, "gradients")
-
-
 def ensemble(
     predict: Predict, labels: Array, combine: str = "loss", *, targeted: bool = False
 ) -> Direction:
     """The direction against several members at once, `predict(x)` giving logits `[M, B, C]`.
 
-    combine: where the members are joined; "loss", "squares", "min", "logits", "probabilities" or
-        "gradients". With one member each gives that member's plain direction (up to a positive
-        factor).
+    combine: where the members are joined. "loss" is their mean cross-entropy; "squares" the mean of
+        its square, of each example (Wiedeman & Wang, eq. 10; their code squares means over the
+        batch, by which one example's ascent would depend on the others). "min" is the least of the
+        cross-entropies, all that counts where one right member is enough: a mean goes on raising
+        the loss of members already fooled. "margin" is the least of the margins, for `attacks.cw`.
+        "logits" and "probabilities" are the cross-entropy of their means (Dong et al. 2018),
+        "gradients" the sum of unit gradients. With one member all but "margin" give that member's
+        plain direction (up to a positive factor).
     labels: `[B]`, the true classes, or the targets when `targeted`.
 
     Raises:
@@ -128,5 +118,5 @@ def ensemble(
         return unit_gradients(predict, labels, sign)
     if combine not in _OBJECTIVES:
         raise UserError(f"combine {combine!r}: choose one of {', '.join(COMBINATIONS)}")
-    objective = _OBJECTIVES[combine](predict)
-    return ascend(lambda x: sign * objective(x, labels))
+    objective = _OBJECTIVES[combine]
+    return ascend(lambda x: objective(predict(x), labels, sign))

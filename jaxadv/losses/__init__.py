@@ -1,6 +1,6 @@
 """Every way to make members differ: functions of the ensemble and a batch returning a scalar."""
 
-from jaxadv.losses.classification import accuracy, cross_entropy, join
+from jaxadv.losses.classification import accuracy, cross_entropy, join, log_odds, margins
 from jaxadv.losses.correlation import (
     correlation_loss,
     ensemble_correlation,
@@ -23,6 +23,8 @@ __all__ = [
     "held_out_r_squared",
     "join",
     "kept_columns",
+    "log_odds",
+    "margins",
     "r_squared",
     "reconstruct",
     "reconstruct_in",

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from jaxadv.attacks import Attack, ball, fgm, fgsm, l2, linf, mi_fgsm, pgd, targeted, untargeted
+from jaxadv.attacks import (
+    Attack,
+    ball,
+    fgm,
+    fgsm,
+    igs,
+    l2,
+    linf,
+    mi_fgsm,
+    pgd,
+    targeted,
+    untargeted,
+)
 from jaxadv.errors import UserError
 from jaxadv.losses import cross_entropy
 from tests.attacks.made import images, keys, labels, linear, network
@@ -27,7 +39,7 @@ def towards_the_other_class():
     [
         fgsm(0.1),
         pgd(0.1, 0.03, 10),
-        pgd(0.1, 0.03, 10, random_start=False),
+        igs(0.1),
         mi_fgsm(0.1),
     ],
     ids=["fgsm", "pgd", "igs", "mi_fgsm"],
