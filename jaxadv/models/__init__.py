@@ -5,9 +5,11 @@ from jaxadv.models.classifiers import (
     CNNModule,
     DNAClassifierModule,
     FCModule,
+    LeNetModule,
     cnn,
     dna_classifier,
     fc,
+    lenet,
 )
 from jaxadv.models.model import Model, Outputs, from_linen
 from jaxadv.models.residual import (
@@ -24,6 +26,7 @@ __all__ = [
     "DNAClassifierModule",
     "DenseDNAModule",
     "FCModule",
+    "LeNetModule",
     "Model",
     "Outputs",
     "ResidualClassifierModule",
@@ -33,6 +36,7 @@ __all__ = [
     "dna_classifier",
     "fc",
     "from_linen",
+    "lenet",
     "load_torch_weights",
     "residual_classifier",
     "residual_dna",

@@ -7,8 +7,9 @@ ReLU is a long contiguous row. Slices are concatenated along the channels: a new
 come before the members' under `vmap`, and be transposed.
 """
 
-from functools import reduce
+from functools import partial, reduce
 from itertools import product
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -104,34 +105,51 @@ def enlarge(x: Array, kernel: Array, bias: Array) -> Array:
     return windows.reshape(features, 2 * height, 2 * width, batch) + bias[:, None, None, None]
 
 
-def _parities(x: Array, size: int) -> Array:
+Edges: TypeAlias = tuple[int, int]  # zeros before and after each row and column
+
+
+def _windows(side: int, size: int, edges: Edges) -> int:
+    """2×2 windows along a side of the outputs of a convolution, an odd last output dropped."""
+    return (side + sum(edges) - size + 1) // 2
+
+
+def _parities(x: Array, size: int, edges: Edges) -> Array:
     """`[C, H, W, B]` to `[4·C, rows, columns, B]`: zero padded, by the parity of row and column.
 
     What the 2×2 window i of the outputs of an odd `size` reads are the rows i to i + size//2.
     """
     channels, batch = x.shape[0], x.shape[-1]
-    padded = lax.pad(x, jnp.zeros((), x.dtype), _frame(x.shape, size))
+    padded = lax.pad(x, jnp.zeros((), x.dtype), _frame(x.shape, size, edges))
     rows, columns = padded.shape[1] // 2, padded.shape[2] // 2
     split = padded.reshape(channels, rows, 2, columns, 2, batch).transpose(2, 4, 0, 1, 3, 5)
     return split.reshape(4 * channels, rows, columns, batch)
 
 
-def _frame(shape: tuple[int, ...], size: int, sign: int = 1) -> list[tuple[int, int, int]]:
-    """`lax.pad`'s widths around `[C, H, W, B]` for windows; an odd last row is taken away."""
-    before = size // 2
-    sides = [(sign * before, sign * (before - side % 2), 0) for side in shape[1:3]]
+def _frame(
+    shape: tuple[int, ...], size: int, edges: Edges, sign: int = 1
+) -> list[tuple[int, int, int]]:
+    """`lax.pad`'s widths around `[C, H, W, B]` for windows; what no window reads is taken away."""
+    before = edges[0]
+    needed = [2 * _windows(side, size, edges) + size - 1 for side in shape[1:3]]
+    sides = [
+        (sign * before, sign * (length - side - before), 0)
+        for length, side in zip(needed, shape[1:3], strict=True)
+    ]
     return [(0, 0, 0), *sides, (0, 0, 0)]
 
 
-def _tiles(x: Array, size: int) -> Array:
-    """`[C, H, W, B]` to `[(size+1)²·C, H//2, W//2, B]`: all that each 2×2 window's outputs read."""
-    height, width, reach = x.shape[1] // 2, x.shape[2] // 2, size // 2 + 1
-    planes = _parities(x, size)
+def _tiles(x: Array, size: int, edges: Edges) -> Array:
+    """`[C, H, W, B]` to `[(size+1)²·C, rows, columns, B]`: all that each 2×2 window's outputs read.
+
+    Rows and columns are those of the windows.
+    """
+    height, width = (_windows(side, size, edges) for side in x.shape[1:3])
+    planes, reach = _parities(x, size, edges), size // 2 + 1
     steps = product(range(reach), repeat=2)
     return jnp.concatenate([planes[:, r : r + height, c : c + width] for r, c in steps])
 
 
-def _scatter_tiles(tiles: Array, shape: tuple[int, ...], kernel: Array) -> Array:
+def _scatter_tiles(tiles: Array, shape: tuple[int, ...], kernel: Array, edges: Edges) -> Array:
     """The transpose of `_tiles`: `[C, H, W, B]`."""
     channels, batch, reach = shape[0], shape[-1], len(kernel) // 2 + 1
     parts = tiles.reshape(reach, reach, 4 * channels, *tiles.shape[1:])
@@ -140,7 +158,7 @@ def _scatter_tiles(tiles: Array, shape: tuple[int, ...], kernel: Array) -> Array
     split = _computed_once(planes.reshape(4, channels, rows, columns, batch), kernel)
     split = split.reshape(2, 2, channels, rows, columns, batch).transpose(2, 3, 0, 4, 1, 5)
     padded = split.reshape(channels, 2 * rows, 2 * columns, batch)
-    return lax.pad(padded, jnp.zeros((), tiles.dtype), _frame(shape, len(kernel), -1))
+    return lax.pad(padded, jnp.zeros((), tiles.dtype), _frame(shape, len(kernel), edges, -1))
 
 
 def _corner_kernels(kernel: Array) -> Array:
@@ -153,14 +171,18 @@ def _corner_kernels(kernel: Array) -> Array:
     return split.transpose(0, 6, 1, 3, 2, 4, 5).reshape(4 * features, -1)
 
 
-def convolve_pool(x: Array, kernel: Array, bias: Array) -> Array:
+def convolve_pool(x: Array, kernel: Array, bias: Array, *, valid: bool = False) -> Array:
     """`relu_max_pool` of the convolution plus bias, a window's four outputs from one product.
 
     The corners then lie in four blocks, and the pool need not gather them. For 1.8 times the
     multiplications of a 3×3 kernel it copies each input four times, not nine.
+
+    valid: no zeros around the image ('VALID'); default 'SAME'.
     """
     even = 1 - len(kernel) % 2
-    return _convolve_pool(x, jnp.pad(kernel, ((even, 0), (even, 0), (0, 0), (0, 0))), bias)
+    odd = jnp.pad(kernel, ((even, 0), (even, 0), (0, 0), (0, 0)))
+    same = (len(odd) // 2, len(odd) // 2)
+    return _convolve_pool((even, 0) if valid else same, x, odd, bias)
 
 
 def _rounding(tiles: Array, kernel: Array) -> Array:
@@ -175,15 +197,15 @@ def _rounding(tiles: Array, kernel: Array) -> Array:
     return jnp.finfo(tiles.dtype).eps * largest * jnp.abs(read).reshape(tiles.shape[1:])
 
 
-@jax.custom_vjp
-def _convolve_pool(x: Array, kernel: Array, bias: Array) -> Array:
-    return _convolve_pool_forward(x, kernel, bias)[0]
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _convolve_pool(edges: Edges, x: Array, kernel: Array, bias: Array) -> Array:
+    return _convolve_pool_forward(edges, x, kernel, bias)[0]
 
 
 def _convolve_pool_forward(
-    x: Array, kernel: Array, bias: Array
+    edges: Edges, x: Array, kernel: Array, bias: Array
 ) -> tuple[Array, tuple[Array, Array, Array]]:
-    tiles = _tiles(x, len(kernel))
+    tiles = _tiles(x, len(kernel), edges)
     outputs = _corner_kernels(kernel) @ tiles.reshape(len(tiles), -1)
     a, b, c, d = outputs.reshape(4, len(bias), *tiles.shape[1:])
     best, winner = best_corner(a, b, c, d, _rounding(tiles, kernel))
@@ -192,16 +214,16 @@ def _convolve_pool_forward(
 
 
 def _convolve_pool_backward(
-    saved: tuple[Array, Array, Array], cotangent: Array
+    edges: Edges, saved: tuple[Array, Array, Array], cotangent: Array
 ) -> tuple[Array, Array, Array]:
     """Tiles are built again, as patches are."""
     x, kernel, winner = saved
     corner = jnp.arange(4, dtype=winner.dtype)[:, None, None, None, None]
     flat = jnp.where(winner == corner, cotangent, 0).reshape(4 * kernel.shape[-1], -1)
-    tiles = _tiles(x, len(kernel))
+    tiles = _tiles(x, len(kernel), edges)
     placed, placed_back = jax.vjp(_corner_kernels, kernel)
     (kernel_gradient,) = placed_back(flat @ tiles.reshape(len(tiles), -1).T)
-    image_gradient = _scatter_tiles((placed.T @ flat).reshape(tiles.shape), x.shape, kernel)
+    image_gradient = _scatter_tiles((placed.T @ flat).reshape(tiles.shape), x.shape, kernel, edges)
     bias_gradient = jnp.where(winner == NO_ONE, 0, cotangent).sum(axis=(1, 2, 3))
     return image_gradient, kernel_gradient, bias_gradient
 

@@ -1,4 +1,4 @@
-"""The MNIST classifiers of Wiedeman & Wang (Patterns 2022, Figs. 11 and 12 D)."""
+"""The MNIST classifiers of Wiedeman & Wang (Patterns 2022, Figs. 11 and 12 D) and Adam et al."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -46,6 +46,26 @@ class DNAClassifierModule(nn.Module):
         return Dense(self.num_classes, name="linear")(features)
 
 
+class LeNetModule(nn.Module):
+    """conv(6) → pool → conv(16) → pool → 120 → **features** 84 → classes, ReLU after each.
+
+    Adam et al. (2019, 5.1): 3×3 convolutions without padding. 400 values go into the dense part on
+    MNIST.
+    """
+
+    num_classes: int = 10
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        images = layout()
+        x = Conv(6, x.shape[-1], pooled=True, valid=True, name="conv1")(images.enter(x))
+        x = images.leave(Conv(16, 6, pooled=True, valid=True, name="conv2")(x))
+        x = nn.relu(Dense(120, name="linear1")(x))
+        x = nn.relu(Dense(84, name="linear2")(x))
+        self.sow("taps", "features", x)
+        return Dense(self.num_classes, name="linear")(x)
+
+
 class FCModule(nn.Module):
     """in → 500 → 500 → 200 → 200 → 100 → classes; each hidden layer Linear → ReLU → BatchNorm.
 
@@ -76,6 +96,11 @@ def cnn(num_classes: int = 10) -> Model:
 def dna_classifier(num_classes: int = 10) -> Model:
     """The paper's classifier of MNIST reconstructions; see `DNAClassifierModule`."""
     return chunked(from_linen(DNAClassifierModule(num_classes), "features"))
+
+
+def lenet(num_classes: int = 10) -> Model:
+    """LeNet as Adam et al. have it; see `LeNetModule`."""
+    return chunked(from_linen(LeNetModule(num_classes), "features"))
 
 
 def fc(

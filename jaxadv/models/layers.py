@@ -33,7 +33,7 @@ class Layout(NamedTuple):
 
     enter: `[B, H, W, C]` images to the layout.
     convolve: stride-1 'SAME' convolution of the layout with an HWIO kernel, and its bias.
-    convolve_pool: the same, then `relu_max_pool`.
+    convolve_pool: the same, or a 'VALID' one, then `relu_max_pool`.
     enlarge: every pixel to a 2×2 window of its own, by a kernel `[2, 2, C, F]` and its bias.
     leave: the layout to `[B, C·H·W]`, flattened in PyTorch's order.
     images: the layout back to `[B, H, W, C]`.
@@ -42,17 +42,23 @@ class Layout(NamedTuple):
 
     enter: Callable[[Array], Array]
     convolve: Callable[[Array, Array, Array], Array]
-    convolve_pool: Callable[[Array, Array, Array], Array]
+    convolve_pool: Callable[..., Array]
     enlarge: Callable[[Array, Array, Array], Array]
     leave: Callable[[Array], Array]
     images: Callable[[Array], Array]
     channel: int
 
 
-def _convolve_batch_first(x: Array, kernel: Array, bias: Array) -> Array:
-    dimensions = ("NHWC", "HWIO", "NHWC")
+def _convolve_batch_first(x: Array, kernel: Array, bias: Array, *, valid: bool = False) -> Array:
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
-    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=dimensions) + bias
+    edges, dimensions = "VALID" if valid else "SAME", ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, kernel, (1, 1), edges, dimension_numbers=dimensions) + bias
+
+
+def _convolve_pool_batch_first(
+    x: Array, kernel: Array, bias: Array, *, valid: bool = False
+) -> Array:
+    return relu_max_pool(_convolve_batch_first(x, kernel, bias, valid=valid))
 
 
 def _enlarge_batch_first(x: Array, kernel: Array, bias: Array) -> Array:
@@ -73,7 +79,7 @@ BATCH_LAST = Layout(
 BATCH_FIRST = Layout(
     enter=lambda x: x,
     convolve=_convolve_batch_first,
-    convolve_pool=lambda x, kernel, bias: relu_max_pool(_convolve_batch_first(x, kernel, bias)),
+    convolve_pool=_convolve_pool_batch_first,
     enlarge=_enlarge_batch_first,
     leave=lambda x: jnp.transpose(x, (0, 3, 1, 2)).reshape(len(x), -1),
     images=lambda x: x,
@@ -90,12 +96,14 @@ class Conv(nn.Module):
     """Stride-1 'SAME' convolution in `layout()`, parameters as `flax.linen.Conv`.
 
     pooled: whether ReLU and 2×2 max pooling follow, an odd last row or column dropped.
+    valid: 'VALID' instead: no zeros around the image.
     """
 
     features: int
     channels: int
     size: int = 3
     pooled: bool = False
+    valid: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -103,7 +111,14 @@ class Conv(nn.Module):
         kernel = self.param("kernel", init, (self.size, self.size, self.channels, self.features))
         bias = self.param("bias", init, (self.features,))
         form = layout()
-        return (form.convolve_pool if self.pooled else form.convolve)(x, kernel, bias)
+        if self.pooled:
+            return form.convolve_pool(x, kernel, bias, valid=self.valid)
+        whole = form.convolve(x, kernel, bias)
+        if not self.valid:
+            return whole
+        first = (self.size - 1) // 2
+        rows, columns = (first + side - self.size + 1 for side in x.shape[1:3])
+        return whole[:, first:rows, first:columns]
 
 
 class Enlarge(nn.Module):

@@ -31,8 +31,12 @@ def ours_pooled(layout, x, kernel, bias):
     return layout.leave(layout.convolve_pool(layout.enter(x), kernel, bias))
 
 
-def maps(x, kernel, bias):
-    module = nn.Conv(kernel.shape[-1], kernel.shape[:2], precision="highest")
+def ours_valid(layout, x, kernel, bias):
+    return layout.leave(layout.convolve_pool(layout.enter(x), kernel, bias, valid=True))
+
+
+def maps(x, kernel, bias, padding="SAME"):
+    module = nn.Conv(kernel.shape[-1], kernel.shape[:2], padding=padding, precision="highest")
     return module.apply({"params": {"kernel": kernel, "bias": bias}}, x)
 
 
@@ -40,12 +44,18 @@ def flax(x, kernel, bias):
     return flattened(maps(x, kernel, bias))
 
 
-def flax_pooled(x, kernel, bias):
-    return flattened(nn.max_pool(nn.relu(maps(x, kernel, bias)), (2, 2), (2, 2)))
+def flax_pooled(x, kernel, bias, padding="SAME"):
+    return flattened(nn.max_pool(nn.relu(maps(x, kernel, bias, padding)), (2, 2), (2, 2)))
+
+
+def flax_valid(x, kernel, bias):
+    return flax_pooled(x, kernel, bias, "VALID")
 
 
 either = pytest.mark.parametrize(
-    ("ours", "flax"), [(ours, flax), (ours_pooled, flax_pooled)], ids=["plain", "pooled"]
+    ("ours", "flax"),
+    [(ours, flax), (ours_pooled, flax_pooled), (ours_valid, flax_valid)],
+    ids=["plain", "pooled", "valid"],
 )
 
 
@@ -75,7 +85,7 @@ def assert_trees_close(actual, expected, tolerance=2e-5):
 
 @either
 @layouts
-@pytest.mark.parametrize("size", [(28, 28), (8, 8), (7, 7), (5, 8), (2, 3)], ids=str)
+@pytest.mark.parametrize("size", [(28, 28), (8, 8), (7, 7), (5, 8), (4, 5)], ids=str)
 def test_convolution_and_its_two_derivatives_equal_flax(rng, layout, ours, flax, size):
     args = arguments(rng, *size)
     actual = derivatives(lambda *a: ours(layout, *a), args)
@@ -120,6 +130,25 @@ def test_every_kernel_size_pools_as_flax(rng, layout, kernel, size):
     args = arguments(rng, *size, kernel)
     actual = derivatives(lambda *a: ours_pooled(layout, *a), args)
     assert_trees_close(actual, derivatives(flax_pooled, args), 2e-4)
+
+
+@layouts
+@pytest.mark.parametrize("kernel", [1, 2, 4, 5])
+def test_every_kernel_size_pools_without_padding_as_flax(rng, layout, kernel):
+    args = arguments(rng, 9, 6, kernel)
+    actual = derivatives(lambda *a: ours_valid(layout, *a), args)
+    assert_trees_close(actual, derivatives(flax_valid, args), 2e-4)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize("size", [2, 3])
+def test_the_module_without_padding_is_flax_too(rng, pooled, size):
+    x, kernel, bias = arguments(rng, 7, 6, size)
+    module = Conv(4, 2, size=size, pooled=pooled, valid=True)
+    images = BATCH_LAST if jax.default_backend() == "cpu" else BATCH_FIRST
+    made = module.apply({"params": {"kernel": kernel, "bias": bias}}, images.enter(x))
+    expected = flax_valid if pooled else lambda *a: flattened(maps(*a, "VALID"))
+    assert_trees_close(images.leave(made), expected(x, kernel, bias))
 
 
 @layouts
