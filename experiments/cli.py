@@ -24,6 +24,7 @@ from jaxadv.parallel import join_processes
 COUNTS = (
     *("seeds", "epochs", "batch_size", "pgd_steps"),
     *("classifier_epochs", "classifier_batch_size"),
+    *("igs_steps", "cw_steps", "cw_searches"),
 )
 # Where a run reads and writes: the numbers do not depend on it.
 PLACES = (
@@ -34,6 +35,7 @@ PLACES = (
 AFTER_TRAINING = (
     *("preset", "models", "attacks", "balls", "eps", "combine", "directions"),
     *("pgd_steps", "pgd_step_size", "pgd_examples", "save_adversarial"),
+    *("igs_steps", "confidence", "cw_step_size", "cw_steps", "cw_searches", "cw_examples"),
 )
 
 

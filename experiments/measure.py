@@ -14,7 +14,7 @@ import numpy as np
 from experiments import features
 from experiments import rows as to_rows
 from jaxadv import results
-from jaxadv.attacks import Attack
+from jaxadv.attacks import Attack, CarliniWagner
 from jaxadv.compilation import jit
 from jaxadv.data import Dataset, Splits
 from jaxadv.data.batches import to_float
@@ -44,13 +44,22 @@ class Trial(NamedTuple):
 
     name and ball: as rows name them. make: `eps -> Attack`. radii: `[A]`, in the ball's norm.
     limit: attack the first so many test images; 0 is all.
+    parameter: what is swept, as rows name it. combine: where members are joined, if the attack asks
+        for one way.
     """
 
     name: str
     ball: str
-    make: Callable[[Array], Attack]
+    make: Callable[[Array], Attack | CarliniWagner]
     radii: np.ndarray
     limit: int = 0
+    parameter: str = "eps"
+    combine: str = ""
+
+    def at(self, number: int) -> dict[str, Any]:
+        """The keys of the rows at one of the radii."""
+        swept = {self.parameter: round(float(self.radii[number]), 6)}
+        return {"attack": self.name, "ball": self.ball, **swept}
 
 
 def natural(ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Keys]) -> Measured:
@@ -108,7 +117,8 @@ def attacked(
     def one(run: tuple[Variables, Array], test: Dataset) -> Predictions:
         variables, seed = run
         key = jax.random.fold_in(jax.random.key(seed), ATTACK_STREAM)
-        settings: dict[str, Any] = {"combine": combine, "measure": measure, "keep": keep}
+        joined = trial.combine or combine
+        settings: dict[str, Any] = {"combine": joined, "measure": measure, "keep": keep}
         return evaluate(ensemble, variables, trial.make, trial.radii, test, key, **settings)
 
     attack = jit(over_runs(one, at_once))
@@ -126,8 +136,8 @@ def _attack_rows(
     sources = each_and_all(members)
     for number, keys in enumerate(runs):
         run: Predictions = jax.tree.map(lambda leaf, i=number: leaf[i], predicted)
-        for e, eps in enumerate(trial.radii):
-            at = {**keys, "attack": trial.name, "ball": trial.ball, "eps": round(float(eps), 6)}
+        for e in range(len(trial.radii)):
+            at = {**keys, **trial.at(e)}
             yield from to_rows.attack_rows(run.adversarial[e], run.clean, run.labels, sources, at)
             for s, source in enumerate(sources):
                 scores = {name: value[e, s] for name, value in run.extras.items()}

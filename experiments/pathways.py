@@ -124,10 +124,9 @@ def attacked(
     found = jax.device_get(collected(program((state.variables, state.seed), test)))
     rows = list[Row]()
     for number, run in enumerate(runs):
-        for e, eps in enumerate(trial.radii):
+        for e in range(len(trial.radii)):
             for s, source in enumerate(sources):
-                at = {**run, "attack": trial.name, "ball": trial.ball, "eps": round(float(eps), 6)}
-                at |= {"direction": direction, "source": source}
+                at = {**run, **trial.at(e), "direction": direction, "source": source}
                 scores = np.asarray(found.adversarial[number, e, s])
                 errors = np.asarray(found.extras["error"][number, e, s])
                 rows += pathway_rows(scores, errors, found.labels[number], at)

@@ -12,6 +12,7 @@ from experiments import (
     decorrelated_pairs,
     dna,
     dna_sharing,
+    gradient_alignment,
     parametric_distance,
     report,
     tables,
@@ -26,7 +27,7 @@ Run: TypeAlias = dict[str, Any]
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = README.parent / "results"
 SECTION = re.compile(r"<!-- results -->\n.*?<!-- /results -->", re.S)
-STUDIES = (decorrelated_pairs, parametric_distance, dna, dna_sharing)
+STUDIES = (decorrelated_pairs, parametric_distance, dna, dna_sharing, gradient_alignment)
 PRESETS = {study.STUDY: study.PRESETS for study in STUDIES}
 # l∞ radius that a page has room for; of a run without it the largest
 SHOWN_EPS = {
@@ -34,13 +35,15 @@ SHOWN_EPS = {
     parametric_distance.STUDY: 0.1,
     dna.STUDY: 0.05,
     dna_sharing.STUDY: 0.05,
+    gradient_alignment.STUDY: 0.2,
 }
 
 
 def _shown(experiment: str, rows: Sequence[Row]) -> list[Row]:
     """What a page has room for: networks, and attacks in the l∞ ball at one radius.
 
-    Where a study's subject is another than the radius, all of it: rows with a distance.
+    Where a study's subject is another than the radius, all of it: rows with a distance. Attacks
+    without a radius are shown.
     """
     radii = {row["eps"] for row in rows if row.get("ball") == "linf"}
     usual = SHOWN_EPS[experiment]
@@ -49,6 +52,7 @@ def _shown(experiment: str, rows: Sequence[Row]) -> list[Row]:
         row
         for row in rows
         if "attack" not in row
+        or "eps" not in row
         or (row["ball"], row["eps"]) == ("linf", shown)
         or ("distance" in row and row["source"] != ALL)
     ]
@@ -85,7 +89,7 @@ def command(run: Run) -> str:
             words.append(" ".join([f"--{key.replace('_', '-')}", *map(str, values)]))
     commands = []
     for stretch in _stretches(config["seeds"]):
-        first = [f"--first-seed {stretch[0]}"] if stretch[0] else []
+        first = [f"--first-seed {stretch[0]}"] if stretch[0] != preset["seeds"][0] else []
         count = [f"--seeds {len(stretch)}"] if len(stretch) != len(preset["seeds"]) else []
         commands.append(" ".join([*words, *first, *count]))
     return "`, `".join(commands)

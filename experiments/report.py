@@ -58,6 +58,22 @@ def _first_runs(rows: Sequence[Row], model: str) -> dict[str, int]:
     return first
 
 
+def alignment_tables(rows: Sequence[Row]) -> list[Table]:
+    """The tables of `gradient_alignment`."""
+    return [
+        tables.networks(rows),
+        tables.gradients(rows),
+        tables.transfer(rows),
+        tables.one_and_all(rows),
+    ]
+
+
+def alignment_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
+    """Transfer and success of IGS; the paper has them as tables."""
+    plots.transfer_bars(rows, figures / "transfer.png")
+    plots.metric_lines(rows, "success_rate", figures / "success.png")
+
+
 SHOWN = ("component", "pictures")  # words in the names of arrays that figures show
 
 
@@ -124,6 +140,7 @@ def pathway_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None
 STUDIES = {
     "decorrelated_pairs": (pair_tables, pair_figures),
     "parametric_distance": (distance_tables, distance_figures),
+    "gradient_alignment": (alignment_tables, alignment_figures),
     "dna": (pathway_tables_of, pathway_figures),
     "dna_sharing": (pathway_tables_of, pathway_figures),
 }

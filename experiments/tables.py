@@ -12,6 +12,7 @@ from jaxadv.metrics import Interval, mean_line, paired_difference
 from jaxadv.plots.reduce import against_distance, distinct, single_source
 from jaxadv.results import Row, by_seed, over_seeds, select
 
+SWEPT = ("eps", "confidence")  # keys of rows: what of an attack is swept
 COLLAPSED_BELOW = 0.5  # clean accuracy of a member that has not learned the classes
 
 
@@ -123,24 +124,39 @@ def each_attack(rows: Sequence[Row]) -> Iterator[tuple[list[str], list[Row], lis
     These are the same attack's on the first defence; none for the first defence itself, and none
     where other images were attacked.
     """
-    keys = ("model", "attack", "ball", "eps")
-    settings = dict.fromkeys(tuple(r[k] for k in keys) for r in rows if "attack" in r)
-    for model, attack, ball, eps in settings:
-        at = {"attack": attack, "ball": ball, "eps": eps}
+    keys = ("model", "attack", "ball", *SWEPT)
+    settings: dict[tuple[Any, ...], None] = dict.fromkeys(
+        tuple(r.get(k) for k in keys) for r in rows if "attack" in r
+    )
+    for setting in settings:
+        model, attack, ball, *_ = setting
+        at = dict(zip(keys[1:], setting[1:], strict=True))
         first: list[Row] | None = None
         for name, pairs in pairs_of(rows, model):
             chosen = select(pairs, **at)
             if not chosen:
                 continue
-            words = [model, attack, ball, f"{eps:.3g}", name, images(chosen)]
+            words = [model, attack, ball, radius(chosen[0]), name, images(chosen)]
             first = chosen if first is None else first
             fair = first is not chosen and images(first) == images(chosen)
             yield [*words, str(len(collapsed(pairs)))], chosen, first if fair else []
 
 
+def radius(row: Row) -> str:
+    """What of the attack was swept, a radius by its value alone."""
+    if row.get("eps") is not None:
+        return f"{row['eps']:.3g}"
+    return next(f"{name} {row[name]:.3g}" for name in SWEPT if row.get(name) is not None)
+
+
 def images(rows: Iterable[Row]) -> str:
     """How many images were attacked."""
-    return ", ".join(f"{n:,}" for n in distinct(select(rows, metric="error_rate"), "n"))
+    return images_of(select(rows, metric="error_rate"))
+
+
+def images_of(rows: Iterable[Row]) -> str:
+    """How many images rows are measured on."""
+    return ", ".join(f"{n:,}" for n in distinct(rows, "n"))
 
 
 def compared(rows: Sequence[Row], first: Sequence[Row], **where: Any) -> str:
@@ -215,6 +231,29 @@ def adversarial_features(rows: Sequence[Row]) -> Table:
         if select(chosen, metric="r_squared")
     ]
     return Table("R² of the features on adversarial images crafted on one member", header, lines)
+
+
+def gradients(rows: Sequence[Row]) -> Table:
+    """Angles and lengths of the members' input gradients on natural images.
+
+    Of each seed the mean over images of the cosine and of its absolute value, its standard
+    deviation, and the members' mean length of the true class's probability's gradient.
+    """
+    header = ["model", "pairs", "split", "images", "seeds", "cosine", "|cosine|", "deviation"]
+    header += ["length 1", "length 2", "difference"]
+    lines = []
+    for model, split in distinct(select(rows, metric="cosine"), "model", "split"):
+        for name, pairs in pairs_of(rows, model):
+            chosen = select(pairs, split=split)
+            cosine = select(chosen, metric="cosine")
+            line = [model, name, split, images_of(cosine), str(len(distinct(cosine, "seed")))]
+            names = ("cosine", "absolute_cosine", "cosine_deviation")
+            line += [written(over_seeds(chosen, metric=metric)) for metric in names]
+            lengths = select(chosen, metric="gradient_norm")
+            line += [written(over_seeds(lengths, target=target)) for target in ("1", "2")]
+            line.append(written(over_seeds(chosen, metric="gradient_norm_difference")))
+            lines.append(line)
+    return Table("Input gradients on natural images: mean ± 95 % over seeds", header, lines)
 
 
 def slopes(rows: Sequence[Row]) -> Table:

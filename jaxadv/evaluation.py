@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxadv.attacks import Attack, example_keys
+from jaxadv.attacks import Attack, CarliniWagner, example_keys
 from jaxadv.attacks import ensemble as ensemble_direction
 from jaxadv.data.batches import to_float
 from jaxadv.data.dataset import Dataset
@@ -68,7 +68,7 @@ def craft(
     ensemble: Ensemble,
     variables: Variables,
     members: Indices,
-    attack: Attack,
+    attack: Attack | CarliniWagner,
     dataset: Dataset,
     key: Key,
     *,
@@ -98,7 +98,7 @@ def craft(
 def evaluate(
     ensemble: Ensemble,
     variables: Variables,
-    attack: Callable[[Array], Attack],
+    attack: Callable[[Array], Attack | CarliniWagner],
     eps: Array,
     dataset: Dataset,
     key: Key,
@@ -112,6 +112,7 @@ def evaluate(
 ) -> Predictions:
     """Predictions of every member on `attack(eps)` crafted on every source, for each eps `[A]`.
 
+    eps: whatever `attack` sweeps; for `attacks.cw`, which wants `combine="margin"`, confidences.
     sources: name to member indices; default each member and all at once.
     measure: the members' features `[N, D_m]` on adversarial images to scalars, kept in `extras`.
     examine: the members' outputs for images `[B, …]` to arrays `[…, B]`, kept in `extras`.
@@ -135,7 +136,7 @@ def evaluate(
         measured = measure(features) if measure else {}
         return jnp.moveaxis(probabilities, 0, 1), {**last, **measured}
 
-    def perturbed(made: Attack) -> Array:
+    def perturbed(made: Attack | CarliniWagner) -> Array:
         """`[S, N, …]`: sources of one size are items of an axis, if the members are alike."""
 
         def perturb(members: Indices) -> Array:

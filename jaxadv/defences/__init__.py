@@ -1,7 +1,18 @@
-"""Ways to make members differ, each a training phase, one file each."""
+"""Ways to make members differ, each a training phase or several, one file each."""
 
 from jaxadv.defences.decorrelation import decorrelation, ramp
+from jaxadv.defences.gradient_alignment import GOALS, gradient_alignment
+from jaxadv.defences.gradient_magnitude import gradient_magnitude
 from jaxadv.defences.parametric_distance import parametric_distance
-from jaxadv.defences.regularised import regularised
+from jaxadv.defences.regularised import Step, regularised
 
-__all__ = ["decorrelation", "parametric_distance", "ramp", "regularised"]
+__all__ = [
+    "GOALS",
+    "Step",
+    "decorrelation",
+    "gradient_alignment",
+    "gradient_magnitude",
+    "parametric_distance",
+    "ramp",
+    "regularised",
+]

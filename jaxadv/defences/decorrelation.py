@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxadv.defences.regularised import Shown, batch_images, no_penalty, regularised
-from jaxadv.ensemble import Ensemble, EnsembleOutputs
+from jaxadv.defences.regularised import Shown, Step, batch_images, no_penalty, regularised
+from jaxadv.ensemble import Ensemble
 from jaxadv.losses.classification import Joined
 from jaxadv.losses.correlation import ensemble_correlation, sketch
 from jaxadv.losses.tasks import Task, classify
 from jaxadv.training import Metrics, Phase, Trainable, is_parameter
-from jaxadv.types import Array, Key, Variables
+from jaxadv.types import Array
 
 STRENGTH = "strength"  # λ, the setting in which runs differ: 0 is the plain pair
 
@@ -55,22 +55,16 @@ def decorrelation(
     correlation: `direction`, `ridge`, `eta`, `eps`, `total` of `losses.ensemble_correlation`.
     """
 
-    def penalty(
-        variables: Variables,
-        outputs: EnsembleOutputs,
-        key: Key,
-        epoch: Array,
-        settings: dict[str, Array],
-    ) -> tuple[Array, Metrics]:
-        strength = settings[STRENGTH] * schedule(epoch)
+    def penalty(step: Step) -> tuple[Array, Metrics]:
+        strength = step.settings[STRENGTH] * schedule(step.epoch)
 
         def correlation_of(features: tuple[Array, ...]) -> Array:
-            chosen = sketch(features, sketch_width, key) if sketch_width else features
+            chosen = sketch(features, sketch_width, step.key) if sketch_width else features
             return strength * ensemble_correlation(chosen, **correlation)
 
         # Not a product with 0, which would turn a NaN of L_R into a NaN of the plain run.
         plain = lambda features: jnp.zeros(())  # noqa: E731
-        return lax.cond(strength > 0, correlation_of, plain, outputs.features), {}
+        return lax.cond(strength > 0, correlation_of, plain, step.outputs.features), {}
 
     return regularised(
         ensemble,

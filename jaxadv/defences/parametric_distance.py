@@ -2,12 +2,12 @@
 
 import optax
 
-from jaxadv.defences.regularised import regularised
-from jaxadv.ensemble import Ensemble, EnsembleOutputs
+from jaxadv.defences.regularised import Step, regularised
+from jaxadv.ensemble import Ensemble
 from jaxadv.losses.classification import Joined
 from jaxadv.losses.distance import distance_loss, squared_distance
 from jaxadv.training import Metrics, Phase
-from jaxadv.types import Array, Key, Variables
+from jaxadv.types import Array
 
 TARGET = "distance"  # D_t, the squared distance in which runs differ
 
@@ -21,15 +21,9 @@ def parametric_distance(
 ) -> Phase:
     """The phase CE1 + CE2 + λ (D_t − ‖θ1 − θ2‖²)², D_t the run's setting "distance"."""
 
-    def penalty(
-        variables: Variables,
-        outputs: EnsembleOutputs,
-        key: Key,
-        epoch: Array,
-        settings: dict[str, Array],
-    ) -> tuple[Array, Metrics]:
-        weights = variables["params"]
-        away = distance_loss(weights, settings[TARGET])
+    def penalty(step: Step) -> tuple[Array, Metrics]:
+        weights = step.variables["params"]
+        away = distance_loss(weights, step.settings[TARGET])
         return strength * away, {"squared_distance": squared_distance(weights)}
 
     return regularised(ensemble, optimizer, penalty, joined=joined)

@@ -1,7 +1,7 @@
 """Members that learn a task under a penalty: what the recipes of this package have in common."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -9,19 +9,36 @@ import optax
 from jax import lax
 
 from jaxadv.data.dataset import Dataset
-from jaxadv.ensemble import Ensemble
+from jaxadv.ensemble import Ensemble, EnsembleOutputs
+from jaxadv.errors import UserError
 from jaxadv.losses.classification import Joined, join
 from jaxadv.losses.tasks import Task, classify
 from jaxadv.training import Metrics, Phase, Trainable, is_parameter
 from jaxadv.types import Array, Key, Variables
 
-# (variables, outputs, key, epoch, settings of the run) -> (scalar, metrics)
-Penalty: TypeAlias = Callable[..., tuple[Array, Metrics]]
 # (variables, batch, key) -> images
 Shown: TypeAlias = Callable[[Variables, Dataset, Key], Array]
 
 
-def no_penalty(*_: object) -> tuple[Array, Metrics]:
+class Step(NamedTuple):
+    """What a penalty may look at in a training step.
+
+    variables, outputs: the ensemble's, before the step. batch: the images shown, float, and their
+    labels. key: for what is random. epoch: `[]`, epochs done. settings: the run's.
+    """
+
+    variables: Variables
+    outputs: EnsembleOutputs
+    batch: Dataset
+    key: Key
+    epoch: Array
+    settings: dict[str, Array]
+
+
+Penalty: TypeAlias = Callable[[Step], tuple[Array, Metrics]]
+
+
+def no_penalty(step: Step) -> tuple[Array, Metrics]:
     """Plain training."""
     return jnp.zeros(()), {}
 
@@ -43,7 +60,7 @@ def regularised(
 ) -> Phase:
     """The phase task1 + task2 + … + penalty.
 
-    penalty: `(variables, outputs, key, epoch, settings) -> (scalar, metrics)`.
+    penalty: `Step -> (scalar, metrics)`.
     task: what each member is trained to do.
     joined: "sum" or "root_sum_square" of the members' losses.
     shown: `(variables, batch, key) -> images`, what the members see of the batch, adversarial
@@ -59,7 +76,39 @@ def regularised(
         images = lax.stop_gradient(shown(variables, batch, perturbing))
         outputs, updated = ensemble.apply(variables, images, train=True, key=dropout)
         losses, metrics = task(outputs, batch)
-        extra, measured = penalty(variables, outputs, key, epoch, settings)
+        seen = batch._replace(images=images)
+        extra, measured = penalty(Step(variables, outputs, seen, key, epoch, settings))
         return join(losses, joined) + extra, (updated, {**metrics, **measured})
 
     return Phase(loss, optimizer, trainable=trainable)
+
+
+def nothing(outputs: EnsembleOutputs, batch: Dataset) -> tuple[Array, Metrics]:
+    """No task: the step obeys the penalty alone."""
+    return jnp.zeros(len(outputs.logits)), {}
+
+
+Updates = Literal["alternating", "simultaneous"]
+
+
+def updated(
+    ensemble: Ensemble,
+    optimizer: optax.GradientTransformation,
+    penalty: Penalty,
+    updates: Updates = "alternating",
+) -> list[Phase]:
+    """Phases for a penalty that asks for steps of its own.
+
+    updates: "alternating", on each batch a step for the classes and then one for the penalty, each
+        with moments of its own (Adam et al. 2019, Algorithm 1), or "simultaneous", one step for the
+        sum of both.
+
+    Raises:
+        UserError: other `updates`.
+    """
+    if updates == "simultaneous":
+        return [regularised(ensemble, optimizer, penalty)]
+    if updates != "alternating":
+        raise UserError(f"updates {updates!r}: choose alternating or simultaneous")
+    alone = regularised(ensemble, optimizer, penalty, task=nothing)
+    return [regularised(ensemble, optimizer), alone]

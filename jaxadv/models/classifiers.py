@@ -3,9 +3,10 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
+from jaxadv.errors import UserError
 from jaxadv.models.layers import Conv, Dense, batch_norm, layout
 from jaxadv.models.model import Model, chunked, from_linen
-from jaxadv.types import Array
+from jaxadv.types import Array, Key, Variables
 
 
 class CNNModule(nn.Module):
@@ -99,8 +100,20 @@ def dna_classifier(num_classes: int = 10) -> Model:
 
 
 def lenet(num_classes: int = 10) -> Model:
-    """LeNet as Adam et al. have it; see `LeNetModule`."""
-    return chunked(from_linen(LeNetModule(num_classes), "features"))
+    """LeNet as Adam et al. have it; see `LeNetModule`.
+
+    Raises:
+        UserError: when initialised, if an image has less than 10 pixels a side.
+    """
+    model = chunked(from_linen(LeNetModule(num_classes), "features"))
+
+    def init(key: Key, x: Array) -> Variables:
+        height, width = x.shape[1:3]
+        if min(height, width) < 10:
+            raise UserError(f"images of {height}×{width}: LeNet needs 10 pixels a side or more")
+        return model.init(key, x)
+
+    return model._replace(init=init)
 
 
 def fc(

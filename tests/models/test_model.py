@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxadv.errors import UserError
-from jaxadv.models import CNNModule, Outputs, cnn, fc, from_linen
+from jaxadv.models import CNNModule, Outputs, cnn, fc, from_linen, lenet
 from jaxadv.models.model import chunked
 from tests.data.fixtures import assert_one_line
 
@@ -171,6 +171,7 @@ def test_chunked_equals_unchunked(rng, module, batch):
         (cnn(), (28, 28, 1), 10, 784),
         (cnn(7), (8, 8, 1), 7, 64),
         (cnn(), (32, 32, 3), 10, 1024),
+        (lenet(), (28, 28, 1), 10, 84),
         (fc(), (28, 28, 1), 10, 200),
         (fc(3, (6, 5, 4, 2, 2)), (8, 8, 1), 3, 2),
     ],
@@ -188,8 +189,15 @@ def test_parameter_counts_of_the_papers_networks():
         leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init, KEY, x)["params"])
     )
     assert count(cnn()) == 80 + 1168 + 4640 + 330
+    assert count(lenet()) == 60 + 880 + (400 + 1) * 120 + (120 + 1) * 84 + (84 + 1) * 10
     weights = 784 * 500 + 500 * 500 + 500 * 200 + 200 * 200 + 200 * 100 + 100 * 10
     assert count(fc()) == weights + 3 * (500 + 500 + 200 + 200 + 100) + 10
+
+
+def test_lenet_names_images_that_are_too_small():
+    with pytest.raises(UserError, match="images of 8×8: LeNet needs 10 pixels") as raised:
+        lenet().init(KEY, jnp.zeros((1, 8, 8, 1)))
+    assert_one_line(raised)
 
 
 def test_a_tap_sown_inside_a_submodule_is_named_by_its_path():

@@ -1,0 +1,53 @@
+"""Members whose input gradients lie at a chosen angle (Adam et al. 2019, Algorithm 1)."""
+
+import jax.numpy as jnp
+import optax
+
+from jaxadv.defences.regularised import Step, Updates, updated
+from jaxadv.ensemble import Ensemble
+from jaxadv.losses.gradients import (
+    cosines,
+    input_gradients,
+    norm_gap,
+    probability_gradient_norms,
+)
+from jaxadv.training import Metrics, Phase
+from jaxadv.types import Array
+
+# The settings in which runs differ: weights of the mean cosine and of the mean squared cosine.
+COSINE, SQUARED = "cosine", "squared_cosine"
+GOALS = {
+    "none": {COSINE: 0.0, SQUARED: 0.0},
+    "parallel": {COSINE: -1.0, SQUARED: 0.0},
+    "perpendicular": {COSINE: 0.0, SQUARED: 1.0},
+    "antiparallel": {COSINE: 1.0, SQUARED: 0.0},
+}
+
+
+def gradient_alignment(
+    ensemble: Ensemble,
+    optimizer: optax.GradientTransformation,
+    *,
+    updates: Updates = "alternating",
+    strength: float = 1.0,
+    matching: float = 1.0,
+) -> list[Phase]:
+    """The phases that turn every two members' input gradients towards the run's goal.
+
+    The penalty is strength · mean(a·d + b·d²) over pairs and examples, d the cosine of the true
+    class's probability's gradients, a and b the run's settings "cosine" and "squared_cosine": see
+    `GOALS`.
+
+    strength: against the cross-entropies in simultaneous updates; alternating, against matching.
+    matching: weight of the mean squared difference of the gradients' norms, which the papers draw
+        together in all their pairs, those without a goal too.
+    """
+
+    def penalty(step: Step) -> tuple[Array, Metrics]:
+        odds, gradients = input_gradients(ensemble, step.variables, *step.batch)
+        d = cosines(gradients)
+        gap = norm_gap(probability_gradient_norms(odds, gradients))
+        aim = step.settings[COSINE] * jnp.mean(d) + step.settings[SQUARED] * jnp.mean(d**2)
+        return strength * aim + matching * gap, {"cosine": jnp.mean(d)}
+
+    return updated(ensemble, optimizer, penalty, updates)

@@ -1,0 +1,143 @@
+"""Angles and lengths of input gradients: closed forms, float64 differences, members alone."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxadv import defences, models
+from jaxadv.data import Dataset
+from jaxadv.defences import GOALS
+from jaxadv.ensemble import callables, mixed, predict, stacked
+from jaxadv.losses import cross_entropy, log_odds, margins
+from jaxadv.losses.gradients import (
+    cosines,
+    input_gradients,
+    norm_gap,
+    probability_gradient_norms,
+)
+
+RNG = np.random.default_rng(4)
+WEIGHTS = np.float32(RNG.normal(size=(2, 9, 2)))  # two linear members of two classes
+X = np.float32(RNG.uniform(size=(5, 3, 3, 1)))
+Y = np.array([0, 1, 1, 0, 1])
+NORMALS = WEIGHTS[:, :, 1] - WEIGHTS[:, :, 0]
+
+
+def linear(weights):
+    return lambda x: x.reshape(len(x), -1) @ weights
+
+
+def test_log_odds_and_margins_by_hand():
+    logits = np.float32([[[2.0, 0.5, -1.0]], [[0.0, 3.0, 1.0]]])
+    expected = [[2 - np.log(np.exp(0.5) + np.exp(-1))], [0 - np.log(np.exp(3) + np.exp(1))]]
+    np.testing.assert_allclose(log_odds(logits, np.array([0])), expected, rtol=1e-6)
+    np.testing.assert_allclose(margins(logits, np.array([0])), [[-1.5], [3.0]])
+
+
+def test_log_odds_do_not_saturate_where_the_probability_is_one():
+    logits = jnp.float32([[200.0, 0.0, 0.0]])
+    gradient = jax.grad(lambda z: log_odds(z, jnp.array([0])).sum())(logits)
+    np.testing.assert_allclose(gradient, [[1.0, -0.5, -0.5]])
+
+
+def test_gradients_of_linear_members_are_their_normals():
+    ensemble = callables([linear(w) for w in WEIGHTS])
+    odds, gradients = input_gradients(ensemble, (), X, Y)
+    sign = np.where(Y == 1, 1, -1)
+    expected = sign[None, :, None] * NORMALS[:, None, :]
+    np.testing.assert_allclose(gradients, expected, rtol=1e-5)
+    np.testing.assert_allclose(odds, sign * (NORMALS @ X.reshape(5, 9).T), rtol=1e-4)
+    lengths = np.linalg.norm(NORMALS, axis=1)
+    angle = NORMALS[0] @ NORMALS[1] / lengths.prod()
+    np.testing.assert_allclose(cosines(gradients), np.full((1, 5), angle), rtol=1e-5)
+    p = 1 / (1 + np.exp(-np.asarray(odds, float)))
+    norms = probability_gradient_norms(odds, gradients)
+    np.testing.assert_allclose(norms, p * (1 - p) * lengths[:, None], rtol=1e-4)
+    np.testing.assert_allclose(norm_gap(norms), np.mean((norms[0] - norms[1]) ** 2), rtol=1e-6)
+
+
+def test_the_angle_is_that_of_the_probabilities_and_of_the_losses():
+    """But for a sign that both members share: ∇p = p (1 − p) ∇m and ∇CE = −(1 − p) ∇m."""
+    ensemble = stacked(models.lenet())
+    x, y = np.float32(RNG.uniform(size=(6, 12, 12, 1))), RNG.integers(0, 10, 6)
+    variables = ensemble.init(jax.random.key(0), x)
+    made = predict(ensemble, variables)
+    measured = cosines(input_gradients(ensemble, variables, x, y)[1])
+    for output in (
+        lambda x: jax.nn.softmax(made(x))[:, np.arange(6), y],
+        lambda x: cross_entropy(made(x), y),
+    ):
+        each = [jax.grad(lambda x, m=m, f=output: f(x)[m].sum())(x) for m in (0, 1)]
+        expected = cosines(jnp.stack(each).reshape(2, 6, -1))
+        np.testing.assert_allclose(measured, expected, atol=1e-4)
+
+
+def test_stacked_and_mixed_members_have_the_gradients_of_each_alone():
+    model, x, y = (
+        models.lenet(),
+        np.float32(RNG.uniform(size=(4, 12, 12, 1))),
+        np.array([1, 2, 3, 4]),
+    )
+    pair = stacked(model)
+    variables = pair.init(jax.random.key(1), x)
+    together = input_gradients(pair, variables, x, y)
+    alone = [stacked(model, 1)] * 2
+    split = tuple(jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], variables) for i in (0, 1))
+    apart = input_gradients(mixed(alone), split, x, y)
+    for a, b in zip(together, apart, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_no_gradient_gives_zeros_and_no_nan():
+    gradients = jnp.zeros((2, 3, 4)).at[0, 0].set(1.0)
+    np.testing.assert_array_equal(cosines(gradients), np.zeros((1, 3)))
+    slope = jax.grad(
+        lambda g: jnp.sum(cosines(g)) + jnp.sum(probability_gradient_norms(jnp.zeros((2, 3)), g))
+    )(gradients)
+    assert np.isfinite(slope).all()
+
+
+class Smooth(nn.Module):
+    """One hidden layer without corners."""
+
+    @nn.compact
+    def __call__(self, x):
+        hidden = jnp.tanh(nn.Dense(6, param_dtype=x.dtype)(x.reshape(len(x), -1)))
+        return nn.Dense(3, param_dtype=x.dtype)(hidden)
+
+
+PENALTIES = {
+    "alignment": (defences.gradient_alignment, GOALS["perpendicular"] | {"cosine": 0.3}),
+    "magnitude": (defences.gradient_magnitude, {"gradient_norm": 0.7}),
+}
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_gradient_of_a_penalty_is_that_of_finite_differences(name):
+    """In float64, along a random direction of all weights: the network's second derivative."""
+    make, settings = PENALTIES[name]
+    with jax.enable_x64(True):
+        network = models.from_linen(Smooth())
+        ensemble = stacked(network)
+        x = jnp.asarray(RNG.uniform(size=(7, 4, 4, 1)))
+        batch = Dataset(x, jnp.asarray(RNG.integers(0, 3, 7)))
+        variables = jax.tree.map(
+            lambda leaf: jnp.asarray(leaf, jnp.float64), ensemble.init(jax.random.key(0), x)
+        )
+        loss = make(ensemble, optax.sgd(0.1))[1].loss
+        scalars = {key: jnp.asarray(value) for key, value in settings.items()}
+        value = lambda v: loss(v, batch, jax.random.key(0), jnp.zeros(()), scalars)[0]  # noqa: E731
+        leaves, shape = jax.tree.flatten(variables)
+        away = shape.unflatten([jnp.asarray(RNG.normal(size=leaf.shape)) for leaf in leaves])
+        moved = lambda t: value(jax.tree.map(lambda v, a: v + t * a, variables, away))  # noqa: E731
+        expected = (moved(1e-5) - moved(-1e-5)) / 2e-5
+        _, slope = jax.jvp(value, (variables,), (away,))
+        gradient = jax.grad(value)(variables)
+        inner = sum(
+            jnp.sum(g * a) for g, a in zip(*map(jax.tree.leaves, (gradient, away)), strict=True)
+        )
+        np.testing.assert_allclose(slope, expected, rtol=1e-6)
+        np.testing.assert_allclose(inner, expected, rtol=1e-6)

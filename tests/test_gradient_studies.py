@@ -1,0 +1,108 @@
+"""The study of input gradients' angles end to end on the embedded digits, and misused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import cli, gradient_alignment, train
+from jaxadv import checkpoint, results
+from tests.test_experiments import cache, refused  # noqa: F401
+
+SMALL = (
+    "--preset smoke --seeds 2 --epochs 2 --goals perpendicular antiparallel --updates alternating "
+    "simultaneous --eps 0.0 0.1 --confidence 0.5 --cw-steps 5 --cw-searches 2 --cw-examples 20 "
+    "--train-examples 450"
+)
+
+
+def run(out: Path, *words: str) -> None:
+    settings = [*SMALL.split(), "--out", str(out), *words]
+    study, presets = gradient_alignment.STUDY, gradient_alignment.PRESETS
+    cli.run(lambda: gradient_alignment.study(cli.parse(study, presets, settings)))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, cache) -> Path:  # noqa: F811
+    out = tmp_path_factory.mktemp("alignment") / "run"
+    run(out)
+    return out
+
+
+def test_every_goal_and_update_is_measured(study):
+    rows = results.read(study)["rows"]
+    for goal in ("perpendicular", "antiparallel"):
+        for updates in ("alternating", "simultaneous"):
+            pairs = results.select(rows, defence=f"{goal}, {updates}")
+            for split, n in (("train", 450), ("test", 360)):
+                (mean, _) = cosine = results.select(pairs, metric="cosine", split=split)
+                assert [row["seed"] for row in cosine] == [150, 151]  # the paper counts from there
+                assert mean["n"] == n
+                absolute = results.select(pairs, metric="absolute_cosine", split=split)
+                assert abs(mean["value"]) <= absolute[0]["value"] <= 1
+                assert len(results.select(pairs, metric="gradient_norm", split=split)) == 4
+            assert len(results.select(pairs, metric="transfer_rate", attack="igs", eps=0.1)) == 4
+            cw = results.select(pairs, metric="success_rate", attack="cw", confidence=0.5)
+            assert [row["n"] for row in cw] == [20] * 6
+            assert all("eps" not in row for row in cw)
+
+
+def test_radius_zero_is_the_natural_image(study):
+    rows = results.read(study)["rows"]
+    for row in results.select(rows, metric="error_rate", attack="igs", eps=0.0, source="1"):
+        where = {key: row[key] for key in ("defence", "seed", "target")}
+        (clean,) = results.select(rows, metric="clean_accuracy", attack=None, **where)
+        assert row["value"] == pytest.approx(1 - clean["value"])
+
+
+def test_figures(study):
+    names = {path.name for path in (study / "figures").iterdir()}
+    assert names == {"transfer.png", "success.png"}
+
+
+@pytest.mark.slow
+def test_stopped_between_two_trainings_and_resumed_equals_uninterrupted(
+    study, tmp_path, monkeypatch
+):
+    save, saved = checkpoint.save, []
+
+    def save_and_stop(*arguments):
+        save(*arguments)
+        saved.append(arguments)
+        if len(saved) == 3:  # two epochs of the first updates, one of the second
+            raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save", save_and_stop)
+        patched.setattr(train, "PAUSE", 0.0)
+        with pytest.raises(SystemExit) as stopped:
+            run(out)
+    assert stopped.value.code == 130
+    run(out, "--resume")
+    assert results.read(out)["rows"] == results.read(study)["rows"]
+
+
+def test_from_attacks_the_networks_of_another_run(study, tmp_path):
+    out = tmp_path / "again"
+    run(out, "--from", str(study), "--igs-steps", "1")
+    here, there = (results.read(folder)["rows"] for folder in (out, study))
+    cosines = [[row["value"] for row in results.select(r, metric="cosine")] for r in (here, there)]
+    np.testing.assert_array_equal(*cosines)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "lenet"], "images of 8×8: LeNet needs 10 pixels"),
+        (["--goals", "orthogonal"], "orthogonal"),
+        (["--updates"], "--updates"),
+        (["--igs-steps", "0"], "--igs-steps 0"),
+        (["--confidence", "-1"], "--confidence -1"),
+        (["--batch-size", "451"], "batch size 451 for 450 examples"),
+        (["--matching", "nan"], "--matching nan"),
+    ],
+)
+def test_bad_input_gets_one_line(words, message, tmp_path, capsys):
+    line = refused(capsys, lambda: run(tmp_path / "run", *words))
+    assert message in line
