@@ -24,17 +24,18 @@ from jaxadv.parallel import join_processes
 COUNTS = (
     *("seeds", "epochs", "batch_size", "pgd_steps"),
     *("classifier_epochs", "classifier_batch_size"),
-    *("igs_steps", "cw_steps", "cw_searches"),
+    *("igs_steps", "cw_steps", "cw_searches", "dverge_epochs", "dverge_steps"),
 )
 # Where a run reads and writes: the numbers do not depend on it.
 PLACES = (
     *("source", "data_dir", "out", "resume", "from_dir", "first_seed"),
-    *("runs_at_once", "distributed"),
+    *("runs_at_once", "distributed", "published_dir"),
 )
 # What is done with trained networks: another study of them may choose otherwise.
 AFTER_TRAINING = (
     *("preset", "models", "attacks", "balls", "eps", "combine", "directions"),
     *("pgd_steps", "pgd_step_size", "pgd_examples", "save_adversarial"),
+    *("dverge_epochs", "dverge_eps", "dverge_steps", "dverge_step_size", "published"),
     *("igs_steps", "confidence", "cw_step_size", "cw_steps", "cw_searches", "cw_examples"),
 )
 

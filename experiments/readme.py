@@ -12,6 +12,7 @@ from experiments import (
     decorrelated_pairs,
     dna,
     dna_sharing,
+    dverge,
     gradient_alignment,
     parametric_distance,
     report,
@@ -27,7 +28,14 @@ Run: TypeAlias = dict[str, Any]
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = README.parent / "results"
 SECTION = re.compile(r"<!-- results -->\n.*?<!-- /results -->", re.S)
-STUDIES = (decorrelated_pairs, parametric_distance, dna, dna_sharing, gradient_alignment)
+STUDIES = (
+    decorrelated_pairs,
+    parametric_distance,
+    dna,
+    dna_sharing,
+    dverge,
+    gradient_alignment,
+)
 PRESETS = {study.STUDY: study.PRESETS for study in STUDIES}
 # l∞ radius that a page has room for; of a run without it the largest
 SHOWN_EPS = {
@@ -35,6 +43,7 @@ SHOWN_EPS = {
     parametric_distance.STUDY: 0.1,
     dna.STUDY: 0.05,
     dna_sharing.STUDY: 0.05,
+    dverge.STUDY: 0.1,
     gradient_alignment.STUDY: 0.2,
 }
 

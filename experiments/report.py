@@ -74,6 +74,28 @@ def alignment_figures(directory: Path, rows: Sequence[Row], figures: Path) -> No
     plots.metric_lines(rows, "success_rate", figures / "success.png")
 
 
+def epoch_tables(rows: Sequence[Row]) -> list[Table]:
+    """The tables of `dverge`: networks before and after, transfer on the way."""
+    ends = (0, max(row["epoch"] for row in rows))
+    named = [
+        {**row, "defence": f"{row['defence']}, epoch {row['epoch']}"}
+        for row in rows
+        if row["epoch"] in ends
+    ]
+    return [tables.networks(named), tables.over_epochs(rows), tables.one_and_all(named)]
+
+
+def epoch_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
+    """Fig 4 of Wiedeman & Wang: a panel for each radius, epochs across."""
+    for metric in ("transfer_rate", "success_rate"):
+        panels = [
+            {**row, "attack": f"{row['attack']} {row['eps']:.3g}", "eps": row["epoch"]}
+            for row in select(rows, metric=metric)
+        ]
+        name = f"{metric.partition('_')[0]}.png"
+        plots.metric_lines(panels, metric, figures / name, across="epochs of DVERGE")
+
+
 SHOWN = ("component", "pictures")  # words in the names of arrays that figures show
 
 
@@ -140,6 +162,7 @@ def pathway_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None
 STUDIES = {
     "decorrelated_pairs": (pair_tables, pair_figures),
     "parametric_distance": (distance_tables, distance_figures),
+    "dverge": (epoch_tables, epoch_figures),
     "gradient_alignment": (alignment_tables, alignment_figures),
     "dna": (pathway_tables_of, pathway_figures),
     "dna_sharing": (pathway_tables_of, pathway_figures),

@@ -256,6 +256,23 @@ def gradients(rows: Sequence[Row]) -> Table:
     return Table("Input gradients on natural images: mean ± 95 % over seeds", header, lines)
 
 
+def over_epochs(rows: Sequence[Row]) -> Table:
+    """Transfer rate after each of the epochs, and the last one's difference from the first."""
+    rates = single_source(select(rows, metric="transfer_rate"))
+    epochs = sorted(distinct(rates, "epoch"))
+    header = ["model", "attack", "eps", "pairs", "images", "seeds"]
+    header += [*(f"epoch {epoch}" for epoch in epochs), f"{epochs[-1]} − {epochs[0]}"]
+    lines = []
+    for model, attack, eps, name in distinct(rates, "model", "attack", "eps", "defence"):
+        chosen = select(rates, model=model, attack=attack, eps=eps, defence=name)
+        each = [select(chosen, epoch=epoch) for epoch in epochs]
+        images = images_of(select(rows, metric="error_rate", attack=attack, eps=eps, defence=name))
+        words = [model, attack, f"{eps:.3g}", name, images, str(len(distinct(chosen, "seed")))]
+        change = compared(each[-1], each[0], metric="transfer_rate")
+        lines.append([*words, *(written(over_seeds(rate)) for rate in each), change])
+    return Table("Transfer rate after each epoch: mean ± 95 % over seeds", header, lines)
+
+
 def slopes(rows: Sequence[Row]) -> Table:
     """Transfer and R² against ‖θ1 − θ2‖²: the mean slope of the seeds' least-squares lines."""
     header = ["model", "metric", "eps", "pairs", "mean", "slope per 1000", "seeds"]

@@ -38,6 +38,8 @@ class Ensemble(NamedTuple):
     size: M.
     pick: `(variables, indices) -> (Ensemble, variables)`, some of the members as an ensemble of
         their own: attacking one member then costs one member.
+    put: `(variables, indices, chosen) -> variables`, the inverse of `pick`: some members' variables
+        in place of the old ones.
     alike: whether the members share one architecture; `indices` may then be traced.
     """
 
@@ -45,6 +47,7 @@ class Ensemble(NamedTuple):
     apply: Callable[..., tuple[EnsembleOutputs, Variables]]
     size: int
     pick: Callable[[Variables, Indices], tuple["Ensemble", Variables]]
+    put: Callable[[Variables, Indices, Variables], Variables]
     alike: bool = False
 
 
@@ -92,7 +95,11 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
         chosen = jax.tree.map(lambda leaf: leaf[jnp.asarray(indices)], variables)
         return stacked(model, len(indices)), chosen
 
-    return Ensemble(init, apply, size, pick, alike=True)
+    def put(variables: Variables, indices: Indices, chosen: Variables) -> Variables:
+        places = jnp.asarray(indices)
+        return jax.tree.map(lambda all_, some: all_.at[places].set(some), variables, chosen)
+
+    return Ensemble(init, apply, size, pick, put, alike=True)
 
 
 def _logits(outputs: Outputs) -> Array:
@@ -122,13 +129,21 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
         )
         return joined, updated
 
+    owners = [(g, i) for g, group in enumerate(groups) for i in range(group.size)]
+
     def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
-        owners = [(g, i) for g, group in enumerate(groups) for i in range(group.size)]
         chosen = [owners[index] for index in indices]
         parts = [groups[g].pick(variables[g], (i,)) for g, i in chosen]
         return mixed([part for part, _ in parts]), tuple(v for _, v in parts)
 
-    return Ensemble(init, apply, sum(group.size for group in groups), pick)
+    def put(variables: Variables, indices: Indices, chosen: Variables) -> Variables:
+        whole = list(variables)
+        for index, part in zip(indices, chosen, strict=True):
+            g, i = owners[index]
+            whole[g] = groups[g].put(whole[g], (i,), part)
+        return tuple(whole)
+
+    return Ensemble(init, apply, len(owners), pick, put)
 
 
 def pathways(autoencoder: Autoencoder, classifier: Model, train: str = "") -> Ensemble:
@@ -168,7 +183,11 @@ def pathways(autoencoder: Autoencoder, classifier: Model, train: str = "") -> En
         chosen, encoder = autoencoder.pick(variables["autoencoder"], indices)
         return pathways(chosen, classifier, trained), {**variables, "autoencoder": encoder}
 
-    return Ensemble(init, apply, members, pick, alike=True)
+    return Ensemble(init, apply, members, pick, _shared, alike=True)
+
+
+def _shared(variables: Variables, indices: Indices, chosen: Variables) -> Variables:
+    raise UserError("pathways share their weights: they cannot be replaced one by one")
 
 
 def callables(functions: Sequence[Predict]) -> Ensemble:
@@ -186,4 +205,7 @@ def callables(functions: Sequence[Predict]) -> Ensemble:
     def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
         return callables([functions[index] for index in indices]), variables
 
-    return Ensemble(lambda key, x: (), apply, len(functions), pick)
+    def put(variables: Variables, indices: Indices, chosen: Variables) -> Variables:
+        return variables
+
+    return Ensemble(lambda key, x: (), apply, len(functions), pick, put)

@@ -83,6 +83,7 @@ def test_stopped_between_two_trainings_and_resumed_equals_uninterrupted(
     assert results.read(out)["rows"] == results.read(study)["rows"]
 
 
+@pytest.mark.slow
 def test_from_attacks_the_networks_of_another_run(study, tmp_path):
     out = tmp_path / "again"
     run(out, "--from", str(study), "--igs-steps", "1")

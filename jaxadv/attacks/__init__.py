@@ -9,6 +9,7 @@ from jaxadv.attacks.directions import (
     ascend,
     ensemble,
     margin,
+    resembling,
     targeted,
     untargeted,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "margin",
     "mi_fgsm",
     "pgd",
+    "resembling",
     "targeted",
     "untargeted",
 ]

@@ -49,6 +49,15 @@ def margin(predict: Predict, labels: Array) -> Direction:
     return ascend(lambda x: margins(predict(x), labels))
 
 
+def resembling(features: Callable[[Array], Array], wanted: Array) -> Direction:
+    """Towards images whose `features(x) [B, D]` are `wanted [B, D]`: lowers the mean squared error.
+
+    Distillation as Yang et al. (2020, DVERGE, eq. 1) have it: what comes out looks like x, and to
+    the network like another image.
+    """
+    return ascend(lambda x: -jnp.mean((features(x) - wanted) ** 2, axis=-1))
+
+
 def _mean_of(losses: Callable[[Array, Array], Array]) -> Callable[..., Array]:
     return lambda logits, y, sign: sign * jnp.mean(losses(logits, y), axis=0)
 

@@ -1,6 +1,7 @@
 """Ways to make members differ, each a training phase or several, one file each."""
 
 from jaxadv.defences.decorrelation import decorrelation, ramp
+from jaxadv.defences.dverge import dverge
 from jaxadv.defences.gradient_alignment import GOALS, gradient_alignment
 from jaxadv.defences.gradient_magnitude import gradient_magnitude
 from jaxadv.defences.parametric_distance import parametric_distance
@@ -10,6 +11,7 @@ __all__ = [
     "GOALS",
     "Step",
     "decorrelation",
+    "dverge",
     "gradient_alignment",
     "gradient_magnitude",
     "parametric_distance",

@@ -19,6 +19,7 @@ def metric_lines(
     path: str | Path,
     *,
     label: str | None = None,
+    across: str | None = None,
     limits: tuple[float, float] | None = (0.0, 1.0),
 ) -> None:
     """Mean of `metric` against ε, with its 95 % interval over seeds as a band.
@@ -26,6 +27,7 @@ def metric_lines(
     One row of panels a model, one column an attack and ball, one colour a defence. Examples crafted
     on one member are a full line, those crafted on all at once a dashed one.
     label: of the vertical axis. limits: of the vertical axis; None takes what the data need.
+    across: of the horizontal axis, where the rows' "eps" is something else.
     """
     rows, label = attacked(rows, metric), label or style.words(metric)
     models, attacks = distinct(rows, "model") or [None], distinct(rows, "attack", "ball")
@@ -38,6 +40,8 @@ def metric_lines(
         for line, model in zip(grid, models, strict=False):
             for ax, (attack, ball) in zip(line, attacks, strict=False):
                 draw_lines(ax, rows, (model, attack, ball), colours, counts)
+                if across is not None:
+                    ax.set_xlabel(across)
                 if limits is not None:
                     style.limit(ax, *limits)
         style.label_rows(grid, label, shared=limits is not None)

@@ -1,0 +1,205 @@
+"""Fig 4 of Wiedeman & Wang (Patterns 2022): does decorrelation help DVERGE along?
+
+    python -m experiments.dverge --preset smoke     # digits, seconds
+    python -m experiments.dverge --preset quick     # MNIST, a CPU's hour
+    python -m experiments.dverge --preset paper     # MNIST, the paper's settings
+    python -m experiments.dverge --preset paper --from runs/decorrelated_pairs-paper
+    python -m experiments.dverge --preset paper --published
+
+Pairs trained with λ = 0 and λ = 0.05 go on for ten epochs in which each network learns images
+that the other takes for others; PGD is measured on them before and after every epoch. They are the
+pairs of `decorrelated_pairs`, trained here, taken from a run of it, or the authors' own.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiments import cli, decorrelated_pairs, measure, report
+from experiments.decorrelated_pairs import MODELS, check_sizes, defence, train_pairs, trials
+from experiments.measure import Keys, Measured
+from experiments.train import trained
+from jaxadv import defences, training
+from jaxadv.data import Splits
+from jaxadv.ensemble import Ensemble, stack, stacked
+from jaxadv.errors import UserError
+from jaxadv.models import load_torch_weights
+from jaxadv.training import State
+
+STUDY = "dverge"
+
+
+@dataclass(frozen=True)
+class Settings(decorrelated_pairs.Settings):
+    """DVERGE from plain and from decorrelated pairs: train, attack after every epoch."""
+
+    dverge_epochs: int = 10
+    """Epochs of DVERGE."""
+    dverge_eps: float = 0.15
+    """How far an image may be moved to resemble another, linf, image range [0, 1]."""
+    dverge_steps: int = 20
+    """Signed steps of that."""
+    dverge_step_size: float = 3 / 255
+    """Their size, image range [0, 1]."""
+    published: bool = False
+    """Begin at the authors' published CNNs, one pair of each kind; the seeds are DVERGE's alone."""
+    published_dir: Path | None = None
+    """Folder of these; default $JAXADV_REFERENCE."""
+
+
+PRESETS = {
+    "paper": (
+        PAPER := Settings(
+            preset="paper",
+            models=("cnn",),
+            attacks=("pgd",),
+            balls=("linf",),
+            eps=(0.05, 0.1, 0.15),
+        )
+    ),
+    "quick": replace(
+        PAPER,
+        preset="quick",
+        seeds=2,
+        epochs=8,
+        train_examples=10000,
+        dverge_epochs=5,
+        pgd_examples=500,
+    ),
+    "smoke": replace(
+        PAPER,
+        preset="smoke",
+        data="digits",
+        models=("fc",),
+        seeds=2,
+        epochs=8,
+        batch_size=359,
+        dverge_epochs=2,
+        dverge_steps=5,
+        dverge_step_size=0.05,
+        eps=(0.1,),
+        pgd_steps=10,
+        pgd_examples=120,
+    ),
+}
+
+
+def published_pairs(settings: Settings, ensemble: Ensemble, splits: Splits) -> State:
+    """The authors' plain and decorrelated CNNs as runs: both kinds by every seed.
+
+    Raises:
+        UserError: if other pairs are asked for, or they are not there.
+    """
+    kinds = ["decorrelated" if strength else "plain" for strength in settings.strengths]
+    if settings.models != ("cnn",) or not set(settings.strengths) <= {0.0, 0.05}:
+        raise UserError("--published: the pairs are --models cnn --strengths 0 0.05")
+    folder = settings.published_dir or Path(os.environ.get("JAXADV_REFERENCE") or "reference")
+    pairs = [
+        stack([load_torch_weights(folder / f"cnn_{kind}_{n}.npz", "cnn") for n in (1, 2)])
+        for kind in kinds
+    ]
+    seeds = settings.seed_list * len(kinds)
+    strengths = np.repeat(settings.strengths, settings.seeds)
+    state = training.init(ensemble.init, [], splits.train, seeds, {"strength": strengths})
+    whole = jax.tree.map(lambda *leaves: jnp.stack(leaves), *pairs)
+    repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf, settings.seeds, axis=0), whole)
+    return state._replace(variables=repeated)
+
+
+def measured_at(
+    settings: Settings, name: str, ensemble: Ensemble, state: State, splits: Splits, epoch: int
+) -> Measured:
+    """One architecture after some epochs: natural images, and every attack."""
+    strengths = np.asarray(state.settings["strength"]).tolist()
+    runs: list[Keys] = [
+        {
+            "model": name,
+            "defence": defence(strength, strengths),
+            "seed": int(seed),
+            "epoch": epoch,
+        }
+        for strength, seed in zip(strengths, state.seed, strict=True)
+    ]
+
+    def attacked(trial: measure.Trial) -> Measured:
+        return measure.attacked(
+            trial,
+            ensemble,
+            state,
+            splits.test,
+            runs,
+            combine=settings.combine,
+            at_once=settings.runs_at_once,
+        )
+
+    natural = measure.natural(ensemble, state, splits, runs)
+    under_attack = map(attacked, trials(settings, splits.test.images[0].size))
+    # Rows alone: predictions of every epoch would fill a disk.
+    return Measured(measure.together([natural, *under_attack]).rows, {}, {})
+
+
+def on_the_way(
+    settings: Settings, name: str, ensemble: Ensemble, state: State, splits: Splits, out: Path
+) -> Measured:
+    """What is measured before DVERGE and after each of its epochs."""
+    phases = defences.dverge(
+        ensemble,
+        optax.adam(settings.learning_rate),
+        eps=settings.dverge_eps,
+        step_size=settings.dverge_step_size,
+        steps=settings.dverge_steps,
+    )
+
+    def measured(state: State, epoch: int) -> Measured:
+        make = partial(measured_at, settings, name, ensemble, state, splits, epoch)
+        return measure.once(out, f"{name}-epoch-{epoch}", make)
+
+    found = [measured(state, 0)]
+    state = training.onward(state, phases)
+    for epoch in range(1, settings.dverge_epochs + 1):
+        state = trained(
+            f"{name}-dverge",
+            ensemble,
+            phases,
+            state,
+            splits.train,
+            epochs=epoch,
+            batch_size=settings.batch_size,
+            directory=out,
+            at_once=settings.runs_at_once,
+            watch=False,
+        )
+        found.append(measured(state, epoch))
+    return measure.together(found)
+
+
+def study(settings: Settings) -> None:
+    """Train, go on with DVERGE, attack on the way, write and draw."""
+    splits, out, config = cli.begin(STUDY, settings)
+    ensembles = {name: stacked(MODELS[name](len(splits.class_names))) for name in settings.models}
+    for ensemble in ensembles.values():
+        check_sizes(settings, ensemble, splits)
+    parts = []
+    for name, ensemble in ensembles.items():
+        if settings.published:
+            state = published_pairs(settings, ensemble, splits)
+        else:
+            state = train_pairs(settings, name, ensemble, splits.train, out)
+        parts.append(on_the_way(settings, name, ensemble, state, splits, out))
+    measure.write(out, STUDY, config, measure.together(parts), splits.test, 0)
+    report.show(out)
+
+
+def main() -> None:
+    """Entry point of the script."""
+    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Members that learn what is robust against one another (Yang et al. 2020, DVERGE).
+
+Of every two images, the first is moved until another member takes it for the second, and a member
+is trained to see the first in it: the weakness of one member is what the others unlearn.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from jaxadv.attacks import Attack, resembling
+from jaxadv.data.dataset import Dataset
+from jaxadv.ensemble import Ensemble, features
+from jaxadv.errors import UserError
+from jaxadv.losses.classification import accuracy, cross_entropy
+from jaxadv.training import Metrics, Phase, State
+from jaxadv.types import Array, Key, Variables
+
+LAYER_STREAM = 3  # folded into a run's seed, for the layer of an epoch
+
+
+def dverge(
+    ensemble: Ensemble,
+    optimizer: optax.GradientTransformation,
+    *,
+    eps: float = 0.15,
+    step_size: float = 3 / 255,
+    steps: int = 20,
+    layers: Sequence[Ensemble] = (),
+) -> list[Phase]:
+    """One phase a member, in turn on every batch: cross-entropy on what the others distilled.
+
+    A member of M sees M − 1 versions of a batch, one of each other member's making, and the sum of
+    their losses. With two members and one layer this is the simplified form of Wiedeman & Wang
+    (Patterns 2022, Fig 4): its radius, step and steps are the defaults. Signed steps, no momentum
+    and no random start; who distils is in eval mode. The second image of a pair is another of the
+    same batch.
+
+    layers: the ensemble as seen at several layers, `stacked(model._replace(feature=name))` for each
+        name, of which one is drawn for each epoch as in the original; default its own features.
+
+    Raises:
+        UserError: if there are no two members.
+    """
+    if ensemble.size < 2:
+        raise UserError(f"DVERGE of {ensemble.size} member(s): give at least 2")
+    attack = Attack(eps, step_size, steps)
+    seen = tuple(layers) or (ensemble,)
+
+    def distilled(seen_at: Ensemble, variables: Variables, member: int, pair: tuple) -> Array:
+        source, chosen = seen_at.pick(variables, (member,))
+        read = lambda x: features(source, chosen)(x)[0]  # noqa: E731
+        first, second = pair
+        return attack(resembling(read, read(second)), first)
+
+    def made_by_others(learner: int, state: State, batch: Dataset, key: Key) -> Dataset:
+        order = jax.random.permutation(key, len(batch.labels))
+        pair = (batch.images, batch.images[order])
+        drawn = jax.random.fold_in(jax.random.key(state.seed), LAYER_STREAM)
+        layer = jax.random.randint(jax.random.fold_in(drawn, state.epoch), (), 0, len(seen))
+
+        def at(seen_at: Ensemble) -> Array:
+            others = [m for m in range(ensemble.size) if m != learner]
+            return jnp.concatenate([distilled(seen_at, state.variables, m, pair) for m in others])
+
+        images = lax.switch(layer, [lambda e=e: at(e) for e in seen])
+        return Dataset(images, jnp.tile(batch.labels, ensemble.size - 1))
+
+    def phase(learner: int) -> Phase:
+        def loss(
+            variables: Variables, batch: Dataset, key: Key, epoch: Array, settings: dict[str, Array]
+        ) -> tuple[Array, tuple[Variables, Metrics]]:
+            alone, chosen = ensemble.pick(variables, (learner,))
+            outputs, updated = alone.apply(chosen, batch.images, train=True, key=key)
+            mean = jnp.mean(cross_entropy(outputs.logits[0], batch.labels))
+            right = jnp.mean(accuracy(outputs.logits, batch.labels))
+            whole = ensemble.put(variables, (learner,), updated)
+            return (ensemble.size - 1) * mean, (whole, {f"accuracy {learner + 1}": right})
+
+        def transform(state: State, batch: Dataset, key: Key) -> Dataset:
+            return made_by_others(learner, state, batch, key)
+
+        return Phase(loss, optimizer, transform)
+
+    return [phase(learner) for learner in range(ensemble.size)]

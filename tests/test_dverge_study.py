@@ -1,0 +1,117 @@
+"""The study of DVERGE end to end on the embedded digits, resumed, begun elsewhere, and misused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import cli, decorrelated_pairs, dverge
+from jaxadv import checkpoint, results
+from jaxadv.data import Splits
+from jaxadv.ensemble import stacked
+from jaxadv.models import cnn, load_torch_weights
+from tests.test_experiments import cache, refused  # noqa: F401
+
+SMALL = (
+    "--preset smoke --seeds 2 --epochs 2 --dverge-steps 2 --eps 0.1 --pgd-steps 2 --pgd-examples 40"
+)
+
+
+def run(out: Path, *words: str, study=dverge, small: str = SMALL) -> None:
+    settings = [*small.split(), "--out", str(out), *words]
+    cli.run(lambda: study.study(cli.parse(study.STUDY, study.PRESETS, settings)))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, cache) -> Path:  # noqa: F811
+    out = tmp_path_factory.mktemp("dverge") / "run"
+    run(out)
+    return out
+
+
+def test_every_epoch_is_measured(study):
+    rows = results.read(study)["rows"]
+    for defence in ("plain", "decorrelated"):
+        for epoch in (0, 1):
+            pairs = results.select(rows, defence=defence, epoch=epoch)
+            assert len(results.select(pairs, metric="clean_accuracy", target="1")) == 2
+            transfer = results.select(pairs, metric="transfer_rate", attack="pgd", eps=0.1)
+            assert len(transfer) == 4
+            errors = results.select(pairs, metric="error_rate", attack="pgd")
+            assert {row["n"] for row in errors} == {40}
+    of = {"metric": "clean_accuracy", "defence": "plain", "target": "1"}
+    before, after = (results.select(rows, epoch=epoch, **of) for epoch in (0, 1))
+    assert [row["value"] for row in before] != [row["value"] for row in after]
+    assert {path.name for path in (study / "figures").iterdir()} == {"transfer.png", "success.png"}
+
+
+@pytest.mark.slow
+def test_stopped_and_resumed_equals_uninterrupted(study, tmp_path, monkeypatch):
+    """After the epoch of DVERGE, before it is measured."""
+    save, saved = checkpoint.save, []
+
+    def save_and_stop(directory, *arguments):
+        save(directory, *arguments)
+        if Path(directory).name == "fc-dverge":
+            saved.append(arguments)
+            raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save", save_and_stop)
+        with pytest.raises(SystemExit) as stopped:
+            run(out)
+    assert stopped.value.code == 130
+    run(out, "--resume")
+    assert results.read(out)["rows"] == results.read(study)["rows"]
+
+
+@pytest.mark.slow
+def test_it_begins_at_the_pairs_of_another_study(study, tmp_path):
+    pairs, out = tmp_path / "pairs", tmp_path / "run"
+    small = "--preset smoke --seeds 2 --epochs 2 --attacks fgsm --balls linf --eps 0.1"
+    run(pairs, study=decorrelated_pairs, small=small)
+    run(out, "--from", str(pairs))
+    of = {"metric": "clean_accuracy"}
+    here, there, alone = (
+        [row["value"] for row in results.select(results.read(folder)["rows"], **of, **at)]
+        for folder, at in ((out, {"epoch": 0}), (pairs, {}), (study, {"epoch": 0}))
+    )
+    np.testing.assert_array_equal(here, there)
+    np.testing.assert_array_equal(here, alone)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--published"], "--published: the pairs are --models cnn --strengths 0 0.05"),
+        (["--dverge-epochs", "0"], "--dverge-epochs 0"),
+        (["--dverge-eps", "-0.1"], "--dverge-eps -0.1"),
+        (["--dverge-steps", "0"], "--dverge-steps 0"),
+    ],
+)
+def test_bad_input_gets_one_line(words, message, tmp_path, capsys):
+    assert message in refused(capsys, lambda: run(tmp_path / "run", *words))
+
+
+def test_published_weights_that_are_not_there(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("JAXADV_REFERENCE", raising=False)
+    words = ("--published", "--models", "cnn", "--published-dir", str(tmp_path))
+    assert "cnn_plain_1.npz" in refused(capsys, lambda: run(tmp_path / "run", *words))
+
+
+def test_published_pairs_are_runs_of_both_kinds(reference_dir, mnist_test):
+    settings = cli.parse(
+        "dverge",
+        dverge.PRESETS,
+        ["--preset", "paper", "--published-dir", str(reference_dir), "--seeds", "2"],
+    )
+    splits = Splits("mnist", "MNIST", "files", mnist_test, mnist_test, tuple("0123456789"))
+    state = dverge.published_pairs(settings, stacked(cnn()), splits)
+    np.testing.assert_array_equal(state.settings["strength"], np.float32([0, 0, 0.05, 0.05]))
+    kernel = state.variables["params"]["linear"]["kernel"]
+    for run_number, kind in ((0, "plain"), (1, "plain"), (2, "decorrelated")):
+        for member in (0, 1):
+            there = load_torch_weights(reference_dir / f"cnn_{kind}_{member + 1}.npz", "cnn")
+            expected = there["params"]["linear"]["kernel"]
+            np.testing.assert_array_equal(kernel[run_number, member], expected)
