@@ -1,7 +1,9 @@
 """Ways to make members differ, each a training phase or several, one file each."""
 
+from jaxadv.defences.adp import adp
 from jaxadv.defences.decorrelation import decorrelation, ramp
 from jaxadv.defences.dverge import dverge
+from jaxadv.defences.gal import gal
 from jaxadv.defences.gradient_alignment import GOALS, gradient_alignment
 from jaxadv.defences.gradient_magnitude import gradient_magnitude
 from jaxadv.defences.parametric_distance import parametric_distance
@@ -10,8 +12,10 @@ from jaxadv.defences.regularised import Step, regularised
 __all__ = [
     "GOALS",
     "Step",
+    "adp",
     "decorrelation",
     "dverge",
+    "gal",
     "gradient_alignment",
     "gradient_magnitude",
     "parametric_distance",
