@@ -22,6 +22,7 @@ def pair_tables(rows: Sequence[Row]) -> list[Table]:
         tables.networks(rows),
         tables.transfer(rows),
         tables.one_and_all(rows),
+        tables.detection(rows),
         tables.adversarial_features(rows),
     ]
 
@@ -65,6 +66,7 @@ def alignment_tables(rows: Sequence[Row]) -> list[Table]:
         tables.gradients(rows),
         tables.transfer(rows),
         tables.one_and_all(rows),
+        tables.detection(rows),
     ]
 
 
@@ -82,7 +84,12 @@ def epoch_tables(rows: Sequence[Row]) -> list[Table]:
         for row in rows
         if row["epoch"] in ends
     ]
-    return [tables.networks(named), tables.over_epochs(rows), tables.one_and_all(named)]
+    return [
+        tables.networks(named),
+        tables.over_epochs(rows),
+        tables.one_and_all(named),
+        tables.detection(named),
+    ]
 
 
 def epoch_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:

@@ -12,6 +12,7 @@ from jaxadv.results import Row
 from jaxadv.types import Array
 
 Keys = Mapping[str, Any]
+ALARMS = 0.05  # share of natural images on which a detector may raise one
 
 
 def row(metric: str, measured: Rate, **keys: Any) -> Row:
@@ -37,9 +38,11 @@ def attack_rows(
     """Rates of one attack setting: probabilities `[S, M, N, C]`, and those of the clean images.
 
     For every source: success_rate (every attacked member wrong), and for every member error_rate.
-    For a single source and every other member: both transfer rates.
+    For a single source and every other member: both transfer rates. Of several members: how well
+    their disagreement tells images that fooled the source from natural ones.
     """
     clean_wrong = metrics.wrong(clean, labels)
+    apart = metrics.disagreement(clean) if len(clean) > 1 else None
     for number, (source, members) in enumerate(sources.items()):
         probabilities = adversarial[number]
         wrong = metrics.wrong(probabilities, labels)
@@ -48,6 +51,11 @@ def attack_rows(
         yield row("success_rate", metrics.rate(fooled), **at)
         joint = metrics.ensemble_wrong(probabilities, labels)
         yield row("error_rate", metrics.rate(joint), **at, target="ensemble")
+        if apart is not None:
+            seen = metrics.disagreement(probabilities)[fooled]
+            found = metrics.detection(apart, seen, ALARMS)
+            yield row("detection_auc", Rate(found.auc, found.n), **at)
+            yield row("detection_rate", Rate(found.rate, found.n), **at, alarms=ALARMS)
         for target in range(len(wrong)):
             name = str(target + 1)
             yield row("error_rate", metrics.rate(wrong[target]), **at, target=name)

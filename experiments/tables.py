@@ -222,6 +222,33 @@ def one_and_all(rows: Sequence[Row]) -> Table:
     return Table(title, header, lines)
 
 
+def detection(rows: Sequence[Row]) -> Table:
+    """How well disagreement tells images that fooled one member, or all, from natural ones.
+
+    The area under the ROC curve, and the share found where 5 % of natural images raise an alarm.
+    """
+    header = [*LINE, "AUC one", "found one", _less_first(rows), "AUC all", "found all"]
+    lines = []
+    for words, chosen, first in each_attack(rows):
+        if not select(chosen, metric="detection_auc"):
+            continue
+        single, joint, seeds = single_source(chosen), select(chosen, source=ALL), int(words[-1])
+        lines.append(
+            [
+                *words,
+                written(over_seeds(single, metric="detection_auc"), seeds),
+                written(over_seeds(single, metric="detection_rate"), seeds),
+                compared(single, single_source(first), metric="detection_rate"),
+                written(over_seeds(joint, metric="detection_auc"), seeds),
+                written(over_seeds(joint, metric="detection_rate"), seeds),
+            ]
+        )
+    title = (
+        "Detection by disagreement of images that fooled one member, or all, at 5 % false alarms"
+    )
+    return Table(title, header, lines)
+
+
 def adversarial_features(rows: Sequence[Row]) -> Table:
     """R² on adversarial images crafted on one member, the mean of both sources."""
     header = [*LINE, "R² 1→2", "R² 2→1", "held out 1→2", "held out 2→1"]

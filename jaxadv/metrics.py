@@ -4,6 +4,7 @@ Every rate carries its count. A rate of nothing, 0/0, is None: neither 0 nor 1 w
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +62,44 @@ def transfer_rate_clean_correct(
 def ensemble_wrong(probabilities: Array, labels: Array) -> Array:
     """Whether the mean of the members' probabilities errs: `[M, N, C]` gives `[N]`."""
     return wrong(np.mean(probabilities, axis=0), labels)
+
+
+def disagreement(probabilities: Array) -> Array:
+    """How far the members' predictions are apart; `[M, N, C]` gives `[N]`, from 0 to 1.
+
+    The mean over the pairs of half the summed absolute differences: the share of probability that
+    one member would have to move to agree. Adam et al. (2019, 3.2) compare it with a threshold.
+    """
+    p = np.asarray(probabilities, np.float64)
+    pairs = combinations(range(len(p)), 2)
+    return np.mean([np.abs(p[i] - p[j]).sum(axis=-1) / 2 for i, j in pairs], axis=0)
+
+
+class Detection(NamedTuple):
+    """How well a score tells attacked images from natural ones; None where there are none.
+
+    auc: area under the ROC curve. rate: share of attacked images found at the threshold that sounds
+    `alarms` of the natural ones. n: attacked images.
+    """
+
+    auc: float | None
+    rate: float | None
+    n: int
+
+
+def detection(natural: ArrayLike, attacked: ArrayLike, alarms: float = 0.05) -> Detection:
+    """Detection by a score that rises with suspicion: `[N]` of natural, `[K]` of attacked images.
+
+    The threshold is the least that raises an alarm on no more than `alarms` of the natural images.
+    """
+    natural, attacked = (np.asarray(scores, np.float64) for scores in (natural, attacked))
+    if len(natural) == 0 or len(attacked) == 0:
+        return Detection(None, None, len(attacked))
+    ordered = np.sort(natural)
+    below, above = (np.searchsorted(ordered, attacked, side) for side in ("left", "right"))
+    auc = float(np.mean(below + above) / 2 / len(natural))  # ties count half
+    threshold = ordered[len(natural) - 1 - int(alarms * len(natural) + 1e-9)]
+    return Detection(auc, float(np.mean(attacked > threshold)), len(attacked))
 
 
 def pathway_rates(wrong_members: Array, errors: Array) -> dict[str, Rate]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from jaxadv import metrics
 
@@ -35,6 +36,34 @@ def test_wrong_and_the_mean_probability_ensemble():
     np.testing.assert_array_equal(metrics.ensemble_wrong(probabilities, labels), [False, False])
     assert metrics.fooled(metrics.wrong(probabilities, labels), (0, 1)).tolist() == [False, False]
     assert metrics.fooled(metrics.wrong(probabilities, labels), (0,)).tolist() == [False, True]
+
+
+def test_disagreement_is_the_share_of_probability_apart():
+    first = np.array([[1.0, 0.0, 0.0], [0.5, 0.3, 0.2]])
+    second = np.array([[0.0, 0.0, 1.0], [0.5, 0.2, 0.3]])
+    np.testing.assert_allclose(metrics.disagreement(np.array([first, second])), [1.0, 0.1])
+    third = np.array([[1.0, 0.0, 0.0], [0.5, 0.3, 0.2]])
+    pairs = [(1 + 0 + 1) / 3, (0.1 + 0 + 0.1) / 3]
+    np.testing.assert_allclose(metrics.disagreement(np.array([first, second, third])), pairs)
+
+
+def test_detection_equals_scikit_learn_with_ties(rng):
+    natural, attacked = rng.integers(0, 12, 200) / 12, rng.integers(3, 15, 90) / 12
+    found = metrics.detection(natural, attacked)
+    labels = np.repeat([0, 1], [200, 90])
+    scores = np.concatenate([natural, attacked])
+    assert found.auc == pytest.approx(roc_auc_score(labels, scores))
+    assert found.n == 90
+
+
+def test_detection_keeps_the_share_of_false_alarms():
+    natural = np.arange(100) / 100
+    assert metrics.detection(natural, [0.94, 0.945, 0.96, 0.99]).rate == 0.75  # above 0.94
+    assert metrics.detection(natural, [0.975, 0.99], alarms=0.01).rate == 0.5
+    assert metrics.detection(natural, [0.705, 0.695], alarms=0.29).rate == 0.5
+    assert metrics.detection(natural, [0.99, 1.0], alarms=0.0).rate == 0.5
+    assert metrics.detection(np.zeros(10), np.zeros(3)) == (0.5, 0.0, 3)
+    assert metrics.detection(natural, []) == (None, None, 0)
 
 
 def test_interval_against_the_t_table():
