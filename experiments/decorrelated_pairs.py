@@ -14,7 +14,7 @@ sketches of the features, on which dropping features gains nothing. It trains no
 own: those of `paper` have the same seeds, initial weights and batches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -178,11 +178,15 @@ def measured(
     state: training.State,
     splits: Splits,
     out: Path,
+    named: Callable[[float, Sequence[float]], str] = defence,
 ) -> Measured:
-    """One architecture: natural images, then every attack, the first with its features."""
+    """One architecture: natural images, then every attack, the first with its features.
+
+    named: what rows call a run, from its λ and everyone's.
+    """
     strengths = np.asarray(state.settings["strength"]).tolist()
     runs = [
-        {"model": name, "defence": defence(strength, strengths), "seed": int(seed)}
+        {"model": name, "defence": named(strength, strengths), "seed": int(seed)}
         for strength, seed in zip(strengths, state.seed, strict=True)
     ]
 

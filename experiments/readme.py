@@ -16,6 +16,7 @@ from experiments import (
     gradient_alignment,
     parametric_distance,
     report,
+    surrogate_defence,
     tables,
 )
 from jaxadv import results
@@ -35,6 +36,7 @@ STUDIES = (
     dna_sharing,
     dverge,
     gradient_alignment,
+    surrogate_defence,
 )
 PRESETS = {study.STUDY: study.PRESETS for study in STUDIES}
 # l∞ radius that a page has room for; of a run without it the largest
@@ -44,6 +46,7 @@ SHOWN_EPS = {
     dna.STUDY: 0.05,
     dna_sharing.STUDY: 0.05,
     dverge.STUDY: 0.1,
+    surrogate_defence.STUDY: 0.1,
     gradient_alignment.STUDY: 0.2,
 }
 

@@ -169,6 +169,7 @@ def pathway_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None
 STUDIES = {
     "decorrelated_pairs": (pair_tables, pair_figures),
     "parametric_distance": (distance_tables, distance_figures),
+    "surrogate_defence": (pair_tables, pair_figures),
     "dverge": (epoch_tables, epoch_figures),
     "gradient_alignment": (alignment_tables, alignment_figures),
     "dna": (pathway_tables_of, pathway_figures),

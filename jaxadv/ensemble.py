@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxadv.errors import UserError
 from jaxadv.models.autoencoders import Autoencoder
@@ -144,6 +145,25 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
         return tuple(whole)
 
     return Ensemble(init, apply, len(owners), pick, put)
+
+
+def frozen(ensemble: Ensemble) -> Ensemble:
+    """The same members, finished: in eval mode in training too, and without a gradient.
+
+    Joined by `mixed` with what is to learn: a surrogate, say, from which a new member is to differ.
+    """
+
+    def apply(
+        variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
+    ) -> tuple[EnsembleOutputs, Variables]:
+        finished = jax.tree.map(lax.stop_gradient, variables)
+        return ensemble.apply(finished, x, train=False, key=None)[0], variables
+
+    def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
+        chosen, its = ensemble.pick(variables, indices)
+        return frozen(chosen), its
+
+    return ensemble._replace(apply=apply, pick=pick)
 
 
 def pathways(autoencoder: Autoencoder, classifier: Model, train: str = "") -> Ensemble:

@@ -1,0 +1,148 @@
+"""A network that differs from a known surrogate (proposed by Wiedeman & Wang, Patterns 2022).
+
+    python -m experiments.surrogate_defence --preset smoke     # digits, seconds
+    python -m experiments.surrogate_defence --preset quick     # MNIST, CPU minutes
+    python -m experiments.surrogate_defence --preset paper     # MNIST, as the pairs of the paper
+
+An attacker who cannot see the deployed network crafts on one of his own. A surrogate of his kind is
+trained and then frozen, and a new network beside it with λ = 0 and λ = 0.05 on the correlation of
+its features with the surrogate's; the two begin at the same weights and see the same batches. Then
+the surrogate is attacked, and the new network's answers counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiments import cli, decorrelated_pairs, measure, report
+from experiments.decorrelated_pairs import MODELS, check_sizes, measured
+from experiments.train import trained
+from jaxadv import training
+from jaxadv.data import Dataset, Splits
+from jaxadv.defences import decorrelation, ramp, regularised
+from jaxadv.ensemble import Ensemble, EnsembleOutputs, frozen, mixed, stacked
+from jaxadv.losses import classify
+from jaxadv.models import Model
+from jaxadv.training import Metrics, State, is_parameter
+from jaxadv.types import Array
+
+STUDY = "surrogate_defence"
+
+
+@dataclass(frozen=True)
+class Settings(decorrelated_pairs.Settings):
+    """New networks decorrelated from a frozen surrogate, and not: train, attack the surrogate."""
+
+
+PRESETS = {
+    "paper": (
+        PAPER := Settings(
+            preset="paper", models=("cnn",), balls=("linf",), eps=(0.05, 0.1, 0.15, 0.2)
+        )
+    ),
+    "quick": replace(PAPER, preset="quick", models=("fc",), seeds=2, epochs=5, pgd_examples=500),
+    "smoke": replace(
+        PAPER,
+        preset="smoke",
+        data="digits",
+        models=("fc",),
+        seeds=2,
+        epochs=10,
+        batch_size=359,
+        attacks=("pgd",),
+        eps=(0.1,),
+        pgd_steps=10,
+        pgd_examples=120,
+    ),
+}
+
+
+def beside(model: Model) -> Ensemble:
+    """The frozen surrogate, and the network that learns."""
+    return mixed([frozen(stacked(model, 1)), stacked(model, 1)])
+
+
+def _learns(path: tuple) -> bool:
+    return path[0].idx == 1 and is_parameter(path)
+
+
+def _of_the_new(outputs: EnsembleOutputs, batch: Dataset) -> tuple[Array, Metrics]:
+    return classify(outputs._replace(logits=outputs.logits[1:]), batch)
+
+
+def train(settings: Settings, name: str, both: Ensemble, splits: Splits, out: Path) -> State:
+    """The runs: every strength by every seed, each beside its seed's surrogate."""
+    model, optimizer = MODELS[name](len(splits.class_names)), optax.adam(settings.learning_rate)
+
+    def stage(what: str, ensemble: Ensemble, phases: list, state: State) -> State:
+        return trained(
+            f"{name}-{what}",
+            ensemble,
+            phases,
+            state,
+            splits.train,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            directory=out,
+            reuse=settings.from_dir,
+            at_once=settings.runs_at_once,
+        )
+
+    alone, seeds = stacked(model, 1), settings.seed_list
+    plain = [regularised(alone, optimizer)]
+    begun = training.init(alone.init, plain, splits.train, seeds)
+    surrogates = stage("surrogate", alone, plain, begun).variables
+
+    strengths = np.repeat(settings.strengths, settings.seeds)
+    phases = [
+        decorrelation(
+            both,
+            optimizer,
+            task=_of_the_new,
+            schedule=ramp(settings.ramp_epochs, settings.delay_epochs),
+            sketch_width=settings.sketch_width,
+            direction=settings.direction,
+            ridge=settings.ridge,
+            trainable=_learns,
+        )
+    ]
+    every = seeds * len(settings.strengths)
+    state = training.init(both.init, phases, splits.train, every, {"strength": strengths})
+    repeat = lambda leaf: jnp.concatenate([leaf] * len(settings.strengths))  # noqa: E731
+    joined = (jax.tree.map(repeat, surrogates), state.variables[1])
+    return stage("beside", both, phases, state._replace(variables=joined))
+
+
+def defence(strength: float, strengths: Sequence[float]) -> str:
+    """The name in rows of a new network trained with λ = `strength` beside the surrogate."""
+    name = decorrelated_pairs.defence(strength, strengths)
+    return "independent" if name == "plain" else f"{name} from it"
+
+
+def study(settings: Settings) -> None:
+    """Train, attack, measure, write and draw."""
+    splits, out, config = cli.begin(STUDY, settings)
+    ensembles = {name: beside(MODELS[name](len(splits.class_names))) for name in settings.models}
+    for ensemble in ensembles.values():
+        check_sizes(settings, ensemble, splits)
+    parts = []
+    for name, ensemble in ensembles.items():
+        state = train(settings, name, ensemble, splits, out)
+        parts.append(measured(settings, name, ensemble, state, splits, out, defence))
+    whole = measure.together(parts)
+    measure.write(out, STUDY, config, whole, splits.test, settings.save_adversarial)
+    report.show(out)
+
+
+def main() -> None:
+    """Entry point of the script."""
+    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
+
+
+if __name__ == "__main__":
+    main()

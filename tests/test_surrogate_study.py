@@ -1,0 +1,96 @@
+"""A new network beside a frozen one: what is frozen stays, and the study end to end on digits."""
+
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from experiments import cli, surrogate_defence, train
+from jaxadv import checkpoint, models, results, training
+from jaxadv.data import load_dataset
+from jaxadv.defences import decorrelation
+from jaxadv.ensemble import frozen, mixed, stacked
+from tests.test_experiments import cache, refused  # noqa: F401
+
+MODEL = models.fc(widths=(32, 24, 16), feature_block=2)
+SMALL = "--preset smoke --seeds 2 --epochs 2 --attacks fgsm --pgd-examples 40"
+
+
+def test_a_frozen_member_stays_as_it_is_and_shows_what_it_shows_in_eval_mode():
+    digits = load_dataset("digits").train
+    pair = mixed([frozen(stacked(MODEL, 1)), stacked(MODEL, 1)])
+    phases = [decorrelation(pair, optax.adam(1e-2))]
+    state = training.init(pair.init, phases, digits, [0, 1], {"strength": [0.05, 0.05]})
+    before = jax.tree.map(np.asarray, state.variables)
+    x = jnp.asarray(digits.images[:50]) / 255.0
+    one = jax.tree.map(lambda leaf: leaf[0], state.variables)
+    trained_mode, _ = pair.apply(one, x, train=True)
+    alone, _ = stacked(MODEL, 1).apply(one[0], x, train=False)
+    np.testing.assert_array_equal(trained_mode.logits[0], alone.logits[0])
+    *_, (state, _) = training.fit(phases, state, digits, epochs=1, batch_size=200)
+    chex.assert_trees_all_equal(jax.tree.map(np.asarray, state.variables[0]), before[0])
+    assert np.any(state.variables[1]["batch_stats"]["norm1"]["mean"] != 0)
+
+
+def run(out: Path, *words: str) -> None:
+    settings = [*SMALL.split(), "--out", str(out), *words]
+    study, presets = surrogate_defence.STUDY, surrogate_defence.PRESETS
+    cli.run(lambda: surrogate_defence.study(cli.parse(study, presets, settings)))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, cache) -> Path:  # noqa: F811
+    out = tmp_path_factory.mktemp("surrogate") / "run"
+    run(out)
+    return out
+
+
+def test_both_networks_are_attacked_beside_one_surrogate(study):
+    rows = results.read(study)["rows"]
+    clean = {}
+    for defence in ("independent", "decorrelated from it"):
+        pairs = results.select(rows, defence=defence)
+        transfer = results.select(pairs, metric="transfer_rate", source="1", target="2")
+        assert [row["seed"] for row in transfer] == [0, 1]
+        for metric in ("detection_auc", "detection_rate"):
+            assert len(results.select(pairs, metric=metric, source="1", eps=0.1)) == 2
+        clean[defence] = [
+            [row["value"] for row in results.select(pairs, metric="clean_accuracy", target=target)]
+            for target in ("1", "2")
+        ]
+    first, second = clean.values()
+    assert first[0] == second[0]  # the surrogates are the same
+    assert first[1] != second[1]
+
+
+@pytest.mark.slow
+def test_stopped_beside_the_surrogate_and_resumed_equals_uninterrupted(
+    study, tmp_path, monkeypatch
+):
+    save, saved = checkpoint.save, []
+
+    def save_and_stop(*arguments):
+        save(*arguments)
+        saved.append(arguments)
+        if len(saved) == 3:  # two epochs of the surrogates, one beside them
+            raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save", save_and_stop)
+        patched.setattr(train, "PAUSE", 0.0)
+        with pytest.raises(SystemExit) as stopped:
+            run(out)
+    assert stopped.value.code == 130
+    run(out, "--resume")
+    assert results.read(out)["rows"] == results.read(study)["rows"]
+
+
+def test_a_batch_too_small_for_the_regression(tmp_path, capsys):
+    assert "100 samples for 200 features" in refused(
+        capsys, lambda: run(tmp_path / "run", "--batch-size", "100")
+    )
