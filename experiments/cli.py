@@ -36,7 +36,15 @@ AFTER_TRAINING = (
     *("preset", "models", "attacks", "balls", "eps", "combine", "directions"),
     *("pgd_steps", "pgd_step_size", "pgd_examples", "save_adversarial"),
     *("dverge_epochs", "dverge_eps", "dverge_steps", "dverge_step_size", "published"),
-    *("igs_steps", "confidence", "cw_step_size", "cw_steps", "cw_searches", "cw_examples"),
+    *(
+        "igs_steps",
+        "confidence",
+        "cw_step_size",
+        "cw_first_constant",
+        "cw_steps",
+        "cw_searches",
+        "cw_examples",
+    ),
 )
 
 
@@ -62,7 +70,7 @@ class Common:
     out: Path | None = None
     """Output folder; default runs/STUDY-PRESET."""
     resume: bool = False
-    """Go on from the last whole epoch in --out; ends with the numbers of an uninterrupted run."""
+    """Go on from the last epoch kept in --out; ends with the numbers of an uninterrupted run."""
     from_dir: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Reuse the trained networks of another run's folder instead of training."""
     runs_at_once: int = 0
@@ -224,5 +232,8 @@ def run(study: Callable[[], None]) -> None:
         print(f"error: {where}{error.strerror or error}; choose another folder", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        print("\nstopped; the last whole epoch is kept: add --resume to go on", file=sys.stderr)
+        print(
+            "\nstopped; epochs are kept but those of the last second: add --resume to go on",
+            file=sys.stderr,
+        )
         raise SystemExit(130) from None

@@ -9,6 +9,8 @@
 Pairs trained with λ = 0 and λ = 0.05 go on for ten epochs in which each network learns images
 that the other takes for others; PGD is measured on them before and after every epoch. They are the
 pairs of `decorrelated_pairs`, trained here, taken from a run of it, or the authors' own.
+
+The paper alternates the networks by epochs; here, as in DVERGE itself, they do on every batch.
 """
 
 import os
@@ -21,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import cli, decorrelated_pairs, measure, report
+from experiments import cli, decorrelated_pairs, features, measure, report
 from experiments.decorrelated_pairs import MODELS, check_sizes, defence, train_pairs, trials
 from experiments.measure import Keys, Measured
 from experiments.train import trained
@@ -115,17 +117,24 @@ def published_pairs(settings: Settings, ensemble: Ensemble, splits: Splits) -> S
 def measured_at(
     settings: Settings, name: str, ensemble: Ensemble, state: State, splits: Splits, epoch: int
 ) -> Measured:
-    """One architecture after some epochs: natural images, and every attack."""
+    """One architecture after some epochs of DVERGE: natural images, and every attack.
+
+    Predictions and images are those after the last epoch: of every epoch they would fill a disk.
+
+    Raises:
+        UserError: if the state is that of another epoch, which a finished run's is.
+    """
+    if int(state.epoch[0]) != epoch:
+        raise UserError(
+            f"{name}: epoch {epoch} of DVERGE is past, and what was measured after it is not kept "
+            "with a finished run; start afresh in a new --out"
+        )
     strengths = np.asarray(state.settings["strength"]).tolist()
     runs: list[Keys] = [
-        {
-            "model": name,
-            "defence": defence(strength, strengths),
-            "seed": int(seed),
-            "epoch": epoch,
-        }
+        {"model": name, "defence": defence(strength, strengths), "seed": int(seed), "epoch": epoch}
         for strength, seed in zip(strengths, state.seed, strict=True)
     ]
+    last = epoch == settings.dverge_epochs
 
     def attacked(trial: measure.Trial) -> Measured:
         return measure.attacked(
@@ -135,13 +144,16 @@ def measured_at(
             splits.test,
             runs,
             combine=settings.combine,
+            keep=settings.save_adversarial if last else 0,
             at_once=settings.runs_at_once,
         )
 
     natural = measure.natural(ensemble, state, splits, runs)
     under_attack = map(attacked, trials(settings, splits.test.images[0].size))
-    # Rows alone: predictions of every epoch would fill a disk.
-    return Measured(measure.together([natural, *under_attack]).rows, {}, {})
+    rows, arrays, images = measure.together([natural, *under_attack])
+    if not last:
+        return Measured(rows, {}, {})
+    return Measured(rows, measure.under(name, arrays), measure.under(name, images))
 
 
 def on_the_way(
@@ -160,31 +172,37 @@ def on_the_way(
         make = partial(measured_at, settings, name, ensemble, state, splits, epoch)
         return measure.once(out, f"{name}-epoch-{epoch}", make)
 
-    found = [measured(state, 0)]
     state = training.onward(state, phases)
-    for epoch in range(1, settings.dverge_epochs + 1):
-        state = trained(
-            f"{name}-dverge",
-            ensemble,
-            phases,
-            state,
-            splits.train,
-            epochs=epoch,
-            batch_size=settings.batch_size,
-            directory=out,
-            at_once=settings.runs_at_once,
-            watch=False,
-        )
-        found.append(measured(state, epoch))
-    return measure.together(found)
+    before = measured(state, 0)
+    state = trained(
+        f"{name}-dverge",
+        ensemble,
+        phases,
+        state,
+        splits.train,
+        epochs=settings.dverge_epochs,
+        batch_size=settings.batch_size,
+        directory=out,
+        at_once=settings.runs_at_once,
+        watch=False,
+        after=lambda state: measured(state, int(state.epoch[0])),
+    )
+    on_the_way = [measured(state, epoch + 1) for epoch in range(settings.dverge_epochs)]
+    return measure.together([before, *on_the_way])
 
 
 def study(settings: Settings) -> None:
     """Train, go on with DVERGE, attack on the way, write and draw."""
+    if settings.published and settings.from_dir is not None:
+        raise UserError(f"--published --from {settings.from_dir}: begin at one of the two")
     splits, out, config = cli.begin(STUDY, settings)
     ensembles = {name: stacked(MODELS[name](len(splits.class_names))) for name in settings.models}
     for ensemble in ensembles.values():
-        check_sizes(settings, ensemble, splits)
+        if settings.published:
+            features.check_samples(ensemble, splits)
+            training.check_batch_size(settings.batch_size, splits.train)
+        else:
+            check_sizes(settings, ensemble, splits)
     parts = []
     for name, ensemble in ensembles.items():
         if settings.published:
@@ -192,7 +210,9 @@ def study(settings: Settings) -> None:
         else:
             state = train_pairs(settings, name, ensemble, splits.train, out)
         parts.append(on_the_way(settings, name, ensemble, state, splits, out))
-    measure.write(out, STUDY, config, measure.together(parts), splits.test, 0)
+    measure.write(
+        out, STUDY, config, measure.together(parts), splits.test, settings.save_adversarial
+    )
     report.show(out)
 
 

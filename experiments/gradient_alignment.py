@@ -75,8 +75,10 @@ class Settings(cli.Common):
     """Steps of IGS, of eps / steps each."""
     confidence: tuple[float, ...] = (40.0,)
     """By how much Carlini & Wagner's attack must win, in units of the logits."""
-    cw_step_size: float = 0.01
+    cw_step_size: float = 0.05
     """Of Adam in Carlini & Wagner's attack."""
+    cw_first_constant: float = 1.0
+    """Weight of winning that Carlini & Wagner's attack tries first."""
     cw_steps: int = 500
     """Steps of Adam for each constant of Carlini & Wagner's attack."""
     cw_searches: int = 6
@@ -133,7 +135,7 @@ def train_pairs(
     )
     weights = {
         name: np.repeat([GOALS[goal][name] for goal in settings.goals], settings.seeds)
-        for name in ("cosine", "squared_cosine")
+        for name in GOALS["none"]
     }
     seeds = settings.seed_list * len(settings.goals)
     return trained(
@@ -162,6 +164,7 @@ def trials(settings: Settings) -> list[measure.Trial]:
         steps=settings.cw_steps,
         searches=settings.cw_searches,
         step_size=settings.cw_step_size,
+        first_constant=settings.cw_first_constant,
     )
     radii, confidences = (np.asarray(v, np.float32) for v in (settings.eps, settings.confidence))
     options: dict[str, Any] = {"parameter": "confidence", "combine": "margin"}

@@ -40,7 +40,7 @@ class Measured(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """One attack over a sweep of radii.
+    """One attack over a sweep of radii, or of what it has instead.
 
     name and ball: as rows name them. make: `eps -> Attack`. radii: `[A]`, in the ball's norm.
     limit: attack the first so many test images; 0 is all.
@@ -162,7 +162,7 @@ def _images(trial: Trial, predicted: Predictions, members: int) -> Arrays:
     """The kept adversarial images `[runs, A, K, H, W, C]` of every source, and the radii `[A]`."""
     kept = np.asarray(predicted.images)
     named: Arrays = {source: kept[:, :, s] for s, source in enumerate(each_and_all(members))}
-    return {**named, "eps": trial.radii}
+    return {**named, trial.parameter: trial.radii}
 
 
 def under(name: str, arrays: Arrays) -> Arrays:

@@ -96,9 +96,14 @@ def command(run: Run) -> str:
     words = [f"python -m experiments.{study} --preset {config['preset']}"]
     for key, usual in preset.items():
         chosen = config.get(key, usual)
-        if key != "seeds" and chosen != usual:
+        if key == "seeds" or chosen == usual:
+            continue
+        option = key.replace("_", "-")
+        if isinstance(chosen, bool):
+            words.append(f"--{option}" if chosen else f"--no-{option}")
+        else:
             values = chosen if isinstance(chosen, list) else [chosen]
-            words.append(" ".join([f"--{key.replace('_', '-')}", *map(str, values)]))
+            words.append(" ".join([f"--{option}", *map(str, values)]))
     commands = []
     for stretch in _stretches(config["seeds"]):
         first = [f"--first-seed {stretch[0]}"] if stretch[0] != preset["seeds"][0] else []

@@ -39,7 +39,7 @@ def attack_rows(
 
     For every source: success_rate (every attacked member wrong), and for every member error_rate.
     For a single source and every other member: both transfer rates. Of several members: how well
-    their disagreement tells images that fooled the source from natural ones.
+    their disagreement tells images the source gets wrong, before or not, from natural ones.
     """
     clean_wrong = metrics.wrong(clean, labels)
     apart = metrics.disagreement(clean) if len(clean) > 1 else None

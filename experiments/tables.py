@@ -287,14 +287,17 @@ def over_epochs(rows: Sequence[Row]) -> Table:
     """Transfer rate after each of the epochs, and the last one's difference from the first."""
     rates = single_source(select(rows, metric="transfer_rate"))
     epochs = sorted(distinct(rates, "epoch"))
-    header = ["model", "attack", "eps", "pairs", "images", "seeds"]
+    header = ["model", "attack", "ball", "eps", "pairs", "images", "seeds"]
     header += [*(f"epoch {epoch}" for epoch in epochs), f"{epochs[-1]} − {epochs[0]}"]
     lines = []
-    for model, attack, eps, name in distinct(rates, "model", "attack", "eps", "defence"):
-        chosen = select(rates, model=model, attack=attack, eps=eps, defence=name)
+    keys = ("model", "attack", "ball", "eps", "defence")
+    for setting in distinct(rates, *keys):
+        model, attack, ball, eps, name = setting
+        here = select(single_source(rows), **dict(zip(keys, setting, strict=True)))
+        chosen = select(here, metric="transfer_rate")
         each = [select(chosen, epoch=epoch) for epoch in epochs]
-        images = images_of(select(rows, metric="error_rate", attack=attack, eps=eps, defence=name))
-        words = [model, attack, f"{eps:.3g}", name, images, str(len(distinct(chosen, "seed")))]
+        words = [model, attack, ball, f"{eps:.3g}", name, images(here)]
+        words.append(str(len(distinct(chosen, "seed"))))
         change = compared(each[-1], each[0], metric="transfer_rate")
         lines.append([*words, *(written(over_seeds(rate)) for rate in each), change])
     return Table("Transfer rate after each epoch: mean ± 95 % over seeds", header, lines)

@@ -94,15 +94,17 @@ def trained(
     reuse: Path | None = None,
     at_once: int = 0,
     watch: bool = True,
+    after: Callable[[State], object] | None = None,
 ) -> State:
     """The state after `epochs`, from a checkpoint in `directory` on if there is one.
 
     A checkpoint is written after an epoch, but for epochs shorter than `PAUSE`: a kill loses no
-    more than the running epoch or so many seconds.
+    more than the running epoch, or so many seconds of such epochs.
 
     reuse: another run's folder; its finished training is taken instead.
     at_once: runs trained side by side on a GPU or TPU; 0 is all.
     watch: report R² of the features after each epoch; needless where these are not trained.
+    after: called with the state after each epoch, before its checkpoint is written.
 
     Raises:
         UserError: if `reuse` holds no such training, finished to `epochs`.
@@ -121,6 +123,8 @@ def trained(
         begun = time.perf_counter()
         for state, metrics in steps:
             epoch = int(state.epoch[0])
+            if after is not None:
+                after(hosted(state))
             # Processes save together, and their clocks need not agree on when.
             if epoch == epochs or jax.process_count() > 1 or time.perf_counter() - saved >= PAUSE:
                 checkpoint.save(directory / where, state, epoch)

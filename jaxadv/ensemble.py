@@ -225,7 +225,8 @@ def callables(functions: Sequence[Predict]) -> Ensemble:
     def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
         return callables([functions[index] for index in indices]), variables
 
-    def put(variables: Variables, indices: Indices, chosen: Variables) -> Variables:
-        return variables
+    return Ensemble(lambda key, x: (), apply, len(functions), pick, _no_weights)
 
-    return Ensemble(lambda key, x: (), apply, len(functions), pick, put)
+
+def _no_weights(variables: Variables, indices: Indices, chosen: Variables) -> Variables:
+    raise UserError("plain functions have no weights to train: give models, `stacked` or `mixed`")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit  # of Student; importing scipy.stats takes a second
 
+from jaxadv.errors import UserError
 from jaxadv.types import Array
 
 
@@ -91,14 +92,20 @@ def detection(natural: ArrayLike, attacked: ArrayLike, alarms: float = 0.05) -> 
     """Detection by a score that rises with suspicion: `[N]` of natural, `[K]` of attacked images.
 
     The threshold is the least that raises an alarm on no more than `alarms` of the natural images.
+
+    Raises:
+        UserError: if `alarms` is no share.
     """
+    if not 0 <= alarms <= 1:
+        raise UserError(f"false alarms {alarms}: give a share between 0 and 1")
     natural, attacked = (np.asarray(scores, np.float64) for scores in (natural, attacked))
     if len(natural) == 0 or len(attacked) == 0:
         return Detection(None, None, len(attacked))
     ordered = np.sort(natural)
     below, above = (np.searchsorted(ordered, attacked, side) for side in ("left", "right"))
     auc = float(np.mean(below + above) / 2 / len(natural))  # ties count half
-    threshold = ordered[len(natural) - 1 - int(alarms * len(natural) + 1e-9)]
+    allowed = int(alarms * len(natural) + 1e-9)
+    threshold = ordered[-1 - allowed] if allowed < len(natural) else -np.inf
     return Detection(auc, float(np.mean(attacked > threshold)), len(attacked))
 
 

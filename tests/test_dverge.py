@@ -156,4 +156,5 @@ def test_put_undoes_pick(digits, batch):
                 ensemble.pick(swapped, (member,))[1], ensemble.pick(source, (member,))[1]
             )
     functions = callables([lambda x: x, lambda x: x])
-    assert functions.put((), (0,), ()) == ()
+    with pytest.raises(UserError, match="plain functions have no weights to train"):
+        functions.put((), (0,), ())

@@ -1,6 +1,7 @@
 """The study of DVERGE end to end on the embedded digits, resumed, begun elsewhere, and misused."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from experiments import cli, decorrelated_pairs, dverge
 from jaxadv import checkpoint, results
 from jaxadv.data import Splits
 from jaxadv.ensemble import stacked
+from jaxadv.errors import UserError
 from jaxadv.models import cnn, load_torch_weights
 from tests.test_experiments import cache, refused  # noqa: F401
 
@@ -43,11 +45,13 @@ def test_every_epoch_is_measured(study):
     before, after = (results.select(rows, epoch=epoch, **of) for epoch in (0, 1))
     assert [row["value"] for row in before] != [row["value"] for row in after]
     assert {path.name for path in (study / "figures").iterdir()} == {"transfer.png", "success.png"}
+    with np.load(study / "predictions.npz") as kept:  # of the last epoch
+        assert kept["fc/pgd_linf/adversarial"].shape == (4, 1, 3, 2, 40, 10)
 
 
 @pytest.mark.slow
 def test_stopped_and_resumed_equals_uninterrupted(study, tmp_path, monkeypatch):
-    """After the epoch of DVERGE, before it is measured."""
+    """After the epoch of DVERGE, when it is measured and saved."""
     save, saved = checkpoint.save, []
 
     def save_and_stop(directory, *arguments):
@@ -92,6 +96,19 @@ def test_it_begins_at_the_pairs_of_another_study(study, tmp_path):
 )
 def test_bad_input_gets_one_line(words, message, tmp_path, capsys):
     assert message in refused(capsys, lambda: run(tmp_path / "run", *words))
+
+
+def test_an_epoch_that_is_past_is_not_measured_at_a_later_ones_weights(study):
+    """As `--resume` of a finished run would, whose measurements on the way are gone."""
+    settings = cli.parse("dverge", dverge.PRESETS, SMALL.split())
+    later = SimpleNamespace(epoch=np.array([1, 1]))
+    with pytest.raises(UserError, match="epoch 0 of DVERGE is past"):
+        dverge.measured_at(settings, "fc", None, later, None, 0)
+
+
+def test_two_beginnings_are_one_too_many(tmp_path, capsys):
+    words = ("--published", "--models", "cnn", "--from", "elsewhere")
+    assert "begin at one of the two" in refused(capsys, lambda: run(tmp_path / "run", *words))
 
 
 def test_published_weights_that_are_not_there(tmp_path, capsys, monkeypatch):

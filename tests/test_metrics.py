@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from jaxadv import metrics
+from jaxadv.errors import UserError
 
 # Six examples: is the source wrong, is the target wrong, on x' and on x.
 SOURCE = np.array([1, 1, 1, 0, 0, 1], bool)
@@ -62,6 +63,9 @@ def test_detection_keeps_the_share_of_false_alarms():
     assert metrics.detection(natural, [0.975, 0.99], alarms=0.01).rate == 0.5
     assert metrics.detection(natural, [0.705, 0.695], alarms=0.29).rate == 0.5
     assert metrics.detection(natural, [0.99, 1.0], alarms=0.0).rate == 0.5
+    assert metrics.detection(natural, [0.0, 1.0], alarms=1.0).rate == 1.0
+    with pytest.raises(UserError, match="false alarms 5: give a share"):
+        metrics.detection(natural, [0.5], alarms=5)
     assert metrics.detection(np.zeros(10), np.zeros(3)) == (0.5, 0.0, 3)
     assert metrics.detection(natural, []) == (None, None, 0)
 

@@ -92,7 +92,12 @@ class Attack:
 
 
 def check_radius(name: str, value: Any) -> None:
-    """Raise `UserError` if a concrete radius or step is negative or not a number.
+    """Raise `UserError` if a concrete radius or step is negative or not a number."""
+    check_number(name, value, "a radius is at least 0, in units of the image range")
+
+
+def check_number(name: str, value: Any, wanted: str, *, above: bool = False) -> None:
+    """Raise `UserError` if a concrete number is negative, or 0 where it must be `above`.
 
     Traced values cannot be looked at, nor the placeholders that jax puts into pytrees.
     """
@@ -100,8 +105,8 @@ def check_radius(name: str, value: Any) -> None:
         value, int | float | jax.Array | np.ndarray | np.generic
     ):
         return
-    if not np.all(np.asarray(value) >= 0):
-        raise UserError(f"{name} {value}: a radius is at least 0, in units of the image range")
+    if not np.all(np.asarray(value) > 0 if above else np.asarray(value) >= 0):
+        raise UserError(f"{name} {value}: {wanted}")
 
 
 def fgsm(eps: Array | float, **settings: Any) -> Attack:

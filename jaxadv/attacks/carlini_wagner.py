@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxadv.attacks.attack import check_radius
+from jaxadv.attacks.attack import check_number
 from jaxadv.attacks.balls import Ball, l2
 from jaxadv.attacks.directions import Direction
 from jaxadv.errors import UserError
@@ -51,9 +51,9 @@ class CarliniWagner:
     )  # in which its perturbations are small
 
     def __post_init__(self) -> None:
-        check_radius("confidence", self.confidence)
-        check_radius("step_size", self.step_size)
-        check_radius("first_constant", self.first_constant)
+        check_number("confidence", self.confidence, "at least 0, in units of the logits")
+        check_number("step_size", self.step_size, "at least 0, a learning rate")
+        check_number("first_constant", self.first_constant, "more than 0", above=True)
         if min(self.steps, self.searches) < 1:
             raise UserError(
                 f"{self.steps} steps, {self.searches} searches: give at least 1 of each"

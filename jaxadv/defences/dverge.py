@@ -34,10 +34,13 @@ def dverge(
     """One phase a member, in turn on every batch: cross-entropy on what the others distilled.
 
     A member of M sees M − 1 versions of a batch, one of each other member's making, and the sum of
-    their losses. With two members and one layer this is the simplified form of Wiedeman & Wang
-    (Patterns 2022, Fig 4): its radius, step and steps are the defaults. Signed steps, no momentum
-    and no random start; who distils is in eval mode. The second image of a pair is another of the
-    same batch.
+    their losses. Radius, step and steps are those of the simplified form of Wiedeman & Wang
+    (Patterns 2022, Fig 4), with two members and one layer; theirs alternates by epochs, and pairs
+    images of the whole data set, here of the batch, an image at times with itself. Signed steps, no
+    momentum and no random start; who distils is in eval mode.
+
+    optimizer: one that leaves alone what has no gradient, as Adam does: weight decay would shrink
+        the other members too.
 
     layers: the ensemble as seen at several layers, `stacked(model._replace(feature=name))` for each
         name, of which one is drawn for each epoch as in the original; default its own features.

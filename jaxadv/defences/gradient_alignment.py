@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import optax
 
-from jaxadv.defences.regularised import Step, Updates, updated
+from jaxadv.defences.regularised import Step, Updates, in_steps
 from jaxadv.ensemble import Ensemble
 from jaxadv.losses.gradients import (
     cosines,
@@ -50,4 +50,4 @@ def gradient_alignment(
         aim = step.settings[COSINE] * jnp.mean(d) + step.settings[SQUARED] * jnp.mean(d**2)
         return strength * aim + matching * gap, {"cosine": jnp.mean(d)}
 
-    return updated(ensemble, optimizer, penalty, updates)
+    return in_steps(ensemble, optimizer, penalty, updates)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import optax
 
-from jaxadv.defences.regularised import Step, Updates, updated
+from jaxadv.defences.regularised import Step, Updates, in_steps
 from jaxadv.ensemble import Ensemble
 from jaxadv.losses.gradients import input_gradients, probability_gradient_norms
 from jaxadv.training import Metrics, Phase
@@ -31,4 +31,4 @@ def gradient_magnitude(
         away = jnp.mean((norms - step.settings[NORM]) ** 2)
         return strength * away, {"norm": jnp.mean(norms)}
 
-    return updated(ensemble, optimizer, penalty, updates)
+    return in_steps(ensemble, optimizer, penalty, updates)

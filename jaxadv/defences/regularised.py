@@ -91,7 +91,7 @@ def nothing(outputs: EnsembleOutputs, batch: Dataset) -> tuple[Array, Metrics]:
 Updates = Literal["alternating", "simultaneous"]
 
 
-def updated(
+def in_steps(
     ensemble: Ensemble,
     optimizer: optax.GradientTransformation,
     penalty: Penalty,

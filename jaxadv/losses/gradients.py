@@ -4,12 +4,14 @@ The papers take the gradient of the true class's probability p. Here it is that 
 which is smooth where p is 0 or 1: ∇p = p (1 − p) ∇m, so that angles are the same.
 """
 
+from collections.abc import Iterator
 from itertools import combinations
 
 import jax
 import jax.numpy as jnp
 
 from jaxadv.ensemble import Ensemble, predict
+from jaxadv.errors import UserError
 from jaxadv.losses.classification import log_odds
 from jaxadv.types import Array, Variables
 
@@ -48,13 +50,22 @@ def _length(x: Array) -> tuple[Array, Array]:
     return jnp.where(positive, length, 0), jnp.where(positive, 1 / length, 0)
 
 
+def _pairs(members: int) -> Iterator[tuple[int, int]]:
+    if members < 2:
+        raise UserError(f"gradients of {members} member(s) to compare: give at least 2")
+    return combinations(range(members), 2)
+
+
 def cosines(gradients: Array) -> Array:
     """Cosine of every two members' gradients `[M, B, D]`, `[P, B]` for P pairs i < j.
 
     0 where a gradient is 0.
+
+    Raises:
+        UserError: if there are no two members.
     """
     units = gradients * _length(gradients)[1][..., None]
-    pairs = combinations(range(len(gradients)), 2)
+    pairs = _pairs(len(gradients))
     return jnp.stack([jnp.sum(units[i] * units[j], axis=-1) for i, j in pairs])
 
 
@@ -65,5 +76,4 @@ def probability_gradient_norms(odds: Array, gradients: Array) -> Array:
 
 def norm_gap(norms: Array) -> Array:
     """Mean squared difference `[]` of every two members' gradient norms `[M, B]`."""
-    pairs = combinations(range(len(norms)), 2)
-    return jnp.mean(jnp.stack([(norms[i] - norms[j]) ** 2 for i, j in pairs]))
+    return jnp.mean(jnp.stack([(norms[i] - norms[j]) ** 2 for i, j in _pairs(len(norms))]))

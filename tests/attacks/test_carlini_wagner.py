@@ -112,7 +112,12 @@ def test_targeted_margin_is_the_targets_lead():
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"confidence": -1.0}, "confidence -1"), ({"steps": 0}, "0 steps"), ({"searches": 0}, "0 se")],
+    [
+        ({"confidence": -1.0}, "confidence -1.0: at least 0, in units of the logits"),
+        ({"first_constant": 0.0}, "first_constant 0.0: more than 0"),
+        ({"steps": 0}, "0 steps"),
+        ({"searches": 0}, "0 searches"),
+    ],
 )
 def test_impossible_settings(settings, words):
     with pytest.raises(UserError, match=words):

@@ -11,6 +11,7 @@ from jaxadv import defences, models
 from jaxadv.data import Dataset
 from jaxadv.defences import GOALS
 from jaxadv.ensemble import callables, mixed, predict, stacked
+from jaxadv.errors import UserError
 from jaxadv.losses import cross_entropy, log_odds, margins
 from jaxadv.losses.gradients import (
     cosines,
@@ -98,6 +99,12 @@ def test_no_gradient_gives_zeros_and_no_nan():
         lambda g: jnp.sum(cosines(g)) + jnp.sum(probability_gradient_norms(jnp.zeros((2, 3)), g))
     )(gradients)
     assert np.isfinite(slope).all()
+
+
+def test_one_member_has_no_angle():
+    for function, shape in ((cosines, (1, 3, 4)), (norm_gap, (1, 3))):
+        with pytest.raises(UserError, match=r"gradients of 1 member\(s\) to compare"):
+            function(jnp.ones(shape))
 
 
 class Smooth(nn.Module):
