@@ -18,6 +18,7 @@ MODEL = models.fc(widths=(32, 24, 16), feature_block=2)
 PAIR = stacked(MODEL)
 KEY = jax.random.key(0)
 EPS = 0.2
+ATTACK = Attack(EPS, 0.05, 6)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_each_member_is_shown_what_the_other_takes_for_another_image(digits, bat
         )
         moved = np.asarray(order) != np.arange(40)
         assert np.mean(after[moved] < before[moved]) > 0.9  # signed steps overshoot what is near
-        expected = Attack(EPS, 0.05, 6)(resembling(read, wanted), batch.images)
+        expected = ATTACK(resembling(read, wanted), batch.images)
         np.testing.assert_allclose(shown.images, expected, atol=1e-6)
 
 
@@ -148,7 +149,8 @@ def test_put_undoes_pick(digits, batch):
     one, two = stacked(MODEL, 2), stacked(models.fc(widths=(20, 12, 8), feature_block=2), 1)
     both = mixed([one, two])
     for ensemble, indices in ((one, (1,)), (both, (2, 0))):
-        variables, other = (ensemble.init(jax.random.key(seed), x) for seed in (0, 1))
+        init = jax.jit(ensemble.init)
+        variables, other = (init(jax.random.key(seed), x) for seed in (0, 1))
         swapped = ensemble.put(variables, indices, ensemble.pick(other, indices)[1])
         for member in range(ensemble.size):
             source = other if member in indices else variables

@@ -31,6 +31,7 @@ def study(tmp_path_factory, cache) -> Path:  # noqa: F811
     return out
 
 
+@pytest.mark.slow
 def test_every_epoch_is_measured(study):
     rows = results.read(study)["rows"]
     for defence in ("plain", "decorrelated"):
@@ -98,6 +99,7 @@ def test_bad_input_gets_one_line(words, message, tmp_path, capsys):
     assert message in refused(capsys, lambda: run(tmp_path / "run", *words))
 
 
+@pytest.mark.slow
 def test_an_epoch_that_is_past_is_not_measured_at_a_later_ones_weights(study):
     """As `--resume` of a finished run would, whose measurements on the way are gone."""
     settings = cli.parse("dverge", dverge.PRESETS, SMALL.split())

@@ -29,6 +29,7 @@ def study(tmp_path_factory, cache) -> Path:  # noqa: F811
     return out
 
 
+@pytest.mark.slow
 def test_every_goal_and_update_is_measured(study):
     rows = results.read(study)["rows"]
     for goal in ("perpendicular", "antiparallel"):
@@ -47,6 +48,7 @@ def test_every_goal_and_update_is_measured(study):
             assert all("eps" not in row for row in cw)
 
 
+@pytest.mark.slow
 def test_radius_zero_is_the_natural_image(study):
     rows = results.read(study)["rows"]
     for row in results.select(rows, metric="error_rate", attack="igs", eps=0.0, source="1"):
@@ -55,6 +57,7 @@ def test_radius_zero_is_the_natural_image(study):
         assert row["value"] == pytest.approx(1 - clean["value"])
 
 
+@pytest.mark.slow
 def test_figures(study):
     names = {path.name for path in (study / "figures").iterdir()}
     assert names == {"transfer.png", "success.png"}

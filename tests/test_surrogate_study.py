@@ -49,6 +49,7 @@ def study(tmp_path_factory, cache) -> Path:  # noqa: F811
     return out
 
 
+@pytest.mark.slow
 def test_both_networks_are_attacked_beside_one_surrogate(study):
     rows = results.read(study)["rows"]
     clean = {}
