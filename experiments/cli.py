@@ -44,6 +44,7 @@ AFTER_TRAINING = (
         "cw_steps",
         "cw_searches",
         "cw_examples",
+        "igs_examples",
     ),
 )
 
@@ -232,8 +233,5 @@ def run(study: Callable[[], None]) -> None:
         print(f"error: {where}{error.strerror or error}; choose another folder", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        print(
-            "\nstopped; epochs are kept but those of the last second: add --resume to go on",
-            file=sys.stderr,
-        )
+        print("\nstopped: add --resume to go on from the last epoch kept", file=sys.stderr)
         raise SystemExit(130) from None

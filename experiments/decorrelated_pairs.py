@@ -32,6 +32,7 @@ from jaxadv.data import Dataset, Splits
 from jaxadv.defences import decorrelation, ramp
 from jaxadv.ensemble import Ensemble, stacked
 from jaxadv.losses import check_regression
+from jaxadv.models import Model
 from jaxadv.types import Array
 
 STUDY = "decorrelated_pairs"
@@ -213,19 +214,36 @@ def measured(
     return Measured(rows, measure.under(name, arrays), measure.under(name, images))
 
 
+def each_model(
+    name: str,
+    settings: Settings,
+    members: Callable[[Model], Ensemble],
+    one: Callable[[str, Ensemble, Splits, Path], Measured],
+    check: Callable[[Ensemble, Splits], None],
+) -> None:
+    """A study of pairs: what `one` measures of every architecture, written and drawn.
+
+    members: a model to the ensemble that is trained. one: `(architecture, ensemble, data, out)` to
+    what is measured. check: refuses impossible sizes before the first model is trained.
+    """
+    splits, out, config = cli.begin(name, settings)
+    classes = len(splits.class_names)
+    ensembles = {model: members(MODELS[model](classes)) for model in settings.models}
+    for ensemble in ensembles.values():
+        check(ensemble, splits)
+    whole = measure.together([one(m, e, splits, out) for m, e in ensembles.items()])
+    measure.write(out, name, config, whole, splits.test, settings.save_adversarial)
+    report.show(out)
+
+
 def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
-    splits, out, config = cli.begin(STUDY, settings)
-    ensembles = {name: stacked(MODELS[name](len(splits.class_names))) for name in settings.models}
-    for ensemble in ensembles.values():
-        check_sizes(settings, ensemble, splits)
-    parts = []
-    for name, ensemble in ensembles.items():
+
+    def one(name: str, ensemble: Ensemble, splits: Splits, out: Path) -> Measured:
         state = train_pairs(settings, name, ensemble, splits.train, out)
-        parts.append(measured(settings, name, ensemble, state, splits, out))
-    whole = measure.together(parts)
-    measure.write(out, STUDY, config, whole, splits.test, settings.save_adversarial)
-    report.show(out)
+        return measured(settings, name, ensemble, state, splits, out)
+
+    each_model(STUDY, settings, stacked, one, partial(check_sizes, settings))
 
 
 def main() -> None:

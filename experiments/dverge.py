@@ -23,8 +23,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import cli, decorrelated_pairs, features, measure, report
-from experiments.decorrelated_pairs import MODELS, check_sizes, defence, train_pairs, trials
+from experiments import cli, decorrelated_pairs, features, measure
+from experiments.decorrelated_pairs import (
+    check_sizes,
+    defence,
+    each_model,
+    train_pairs,
+    trials,
+)
 from experiments.measure import Keys, Measured
 from experiments.train import trained
 from jaxadv import defences, training
@@ -187,33 +193,32 @@ def on_the_way(
         watch=False,
         after=lambda state: measured(state, int(state.epoch[0])),
     )
-    on_the_way = [measured(state, epoch + 1) for epoch in range(settings.dverge_epochs)]
-    return measure.together([before, *on_the_way])
+    after = [measured(state, epoch + 1) for epoch in range(settings.dverge_epochs)]
+    return measure.together([before, *after])
+
+
+def check(settings: Settings, ensemble: Ensemble, splits: Splits) -> None:
+    """Refuse impossible sizes; where nothing is decorrelated a batch may be any."""
+    if settings.published:
+        features.check_samples(ensemble, splits)
+        training.check_batch_size(settings.batch_size, splits.train)
+    else:
+        check_sizes(settings, ensemble, splits)
 
 
 def study(settings: Settings) -> None:
     """Train, go on with DVERGE, attack on the way, write and draw."""
     if settings.published and settings.from_dir is not None:
         raise UserError(f"--published --from {settings.from_dir}: begin at one of the two")
-    splits, out, config = cli.begin(STUDY, settings)
-    ensembles = {name: stacked(MODELS[name](len(splits.class_names))) for name in settings.models}
-    for ensemble in ensembles.values():
-        if settings.published:
-            features.check_samples(ensemble, splits)
-            training.check_batch_size(settings.batch_size, splits.train)
-        else:
-            check_sizes(settings, ensemble, splits)
-    parts = []
-    for name, ensemble in ensembles.items():
+
+    def one(name: str, ensemble: Ensemble, splits: Splits, out: Path) -> Measured:
         if settings.published:
             state = published_pairs(settings, ensemble, splits)
         else:
             state = train_pairs(settings, name, ensemble, splits.train, out)
-        parts.append(on_the_way(settings, name, ensemble, state, splits, out))
-    measure.write(
-        out, STUDY, config, measure.together(parts), splits.test, settings.save_adversarial
-    )
-    report.show(out)
+        return on_the_way(settings, name, ensemble, state, splits, out)
+
+    each_model(STUDY, settings, stacked, one, partial(check, settings))
 
 
 def main() -> None:

@@ -62,17 +62,28 @@ class Trial(NamedTuple):
         return {"attack": self.name, "ball": self.ball, **swept}
 
 
+def accuracy(
+    ensemble: Ensemble, state: State, test: Dataset, runs: Sequence[Keys]
+) -> list[list[Row]]:
+    """Each run's rows of clean accuracy."""
+    program = jit(over_runs(features.probabilities(ensemble)))
+    clean = jax.device_get(collected(program(state.variables, test.images)))
+    return [
+        list(to_rows.clean_rows(probabilities, test.labels, run))
+        for probabilities, run in zip(clean, runs, strict=True)
+    ]
+
+
 def natural(ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Keys]) -> Measured:
     """Clean accuracy on the test images, scores of the features, the components a scatter shows."""
     width = features.feature_width(ensemble, splits.test)
     sample, split = features.sample_for_features(splits, width)
-    clean = jit(over_runs(features.probabilities(ensemble)))
+    clean = accuracy(ensemble, state, splits.test, runs)
     scores = jit(over_runs(features.natural(ensemble)))
-    clean = jax.device_get(collected(clean(state.variables, splits.test.images)))
     measured = jax.device_get(collected(scores(state.variables, sample)))
     count, rows = len(sample.labels), list[Row]()
     for number, run in enumerate(runs):
-        rows += to_rows.clean_rows(clean[number], splits.test.labels, run)
+        rows += clean[number]
         keys = {**run, "split": split}
         named = {name: value[number] for name, value in measured.items() if ">" in name}
         rows += to_rows.feature_rows(named, count // 2, keys)
@@ -99,6 +110,7 @@ def attacked(
     *,
     combine: str = "loss",
     with_features: bool = False,
+    alarms: Sequence[float] = (to_rows.ALARMS,),
     keep: int = 0,
     at_once: int = 0,
 ) -> Measured:
@@ -106,6 +118,7 @@ def attacked(
 
     with_features: also score the features of the adversarial images, where half of these are at
         least twice as many as the features; with fewer, R² says little.
+    alarms: shares of natural images on which a detector may raise an alarm.
     keep: with them every run's first so many adversarial images.
     at_once: runs attacked side by side on a GPU or TPU; 0 is all.
     """
@@ -124,13 +137,17 @@ def attacked(
     attack = jit(over_runs(one, at_once))
     predicted = jax.device_get(collected(attack((state.variables, state.seed), test)))
     name = f"{trial.name}_{trial.ball}"
-    rows = list(_attack_rows(trial, predicted, runs, ensemble.size))
+    rows = list(_attack_rows(trial, predicted, runs, ensemble.size, alarms))
     images = _images(trial, predicted, ensemble.size) if keep else {}
     return Measured(rows, under(name, _stored(predicted)), under(name, images))
 
 
 def _attack_rows(
-    trial: Trial, predicted: Predictions, runs: Sequence[Keys], members: int
+    trial: Trial,
+    predicted: Predictions,
+    runs: Sequence[Keys],
+    members: int,
+    alarms: Sequence[float],
 ) -> Iterable[Row]:
     """Rows of every run, radius and source of one trial."""
     sources = each_and_all(members)
@@ -138,7 +155,8 @@ def _attack_rows(
         run: Predictions = jax.tree.map(lambda leaf, i=number: leaf[i], predicted)
         for e in range(len(trial.radii)):
             at = {**keys, **trial.at(e)}
-            yield from to_rows.attack_rows(run.adversarial[e], run.clean, run.labels, sources, at)
+            crafted = run.adversarial[e]
+            yield from to_rows.attack_rows(crafted, run.clean, run.labels, sources, at, alarms)
             for s, source in enumerate(sources):
                 scores = {name: value[e, s] for name, value in run.extras.items()}
                 half = len(run.labels) // 2

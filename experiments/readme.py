@@ -10,10 +10,12 @@ from typing import Any, TypeAlias
 from experiments import (
     cli,
     decorrelated_pairs,
+    disagreement_detection,
     dna,
     dna_sharing,
     dverge,
     gradient_alignment,
+    gradient_magnitude,
     parametric_distance,
     report,
     surrogate_defence,
@@ -36,7 +38,9 @@ STUDIES = (
     dna_sharing,
     dverge,
     gradient_alignment,
+    gradient_magnitude,
     surrogate_defence,
+    disagreement_detection,
 )
 PRESETS = {study.STUDY: study.PRESETS for study in STUDIES}
 # l∞ radius that a page has room for; of a run without it the largest
@@ -48,6 +52,8 @@ SHOWN_EPS = {
     dverge.STUDY: 0.1,
     surrogate_defence.STUDY: 0.1,
     gradient_alignment.STUDY: 0.2,
+    gradient_magnitude.STUDY: 0.2,
+    disagreement_detection.STUDY: 0.1,
 }
 
 

@@ -12,7 +12,7 @@ from experiments.tables import Table
 from jaxadv import plots, results
 from jaxadv.errors import UserError
 from jaxadv.parallel import leads
-from jaxadv.plots.reduce import distinct
+from jaxadv.plots.reduce import distinct, single_source
 from jaxadv.results import Row, select
 
 
@@ -73,6 +73,52 @@ def alignment_tables(rows: Sequence[Row]) -> list[Table]:
 def alignment_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
     """Transfer and success of IGS; the paper has them as tables."""
     plots.transfer_bars(rows, figures / "transfer.png")
+    plots.metric_lines(rows, "success_rate", figures / "success.png")
+
+
+def magnitude_tables(rows: Sequence[Row]) -> list[Table]:
+    """The tables of `gradient_magnitude`."""
+    return [
+        tables.accuracies(rows),
+        tables.gradients(rows),
+        tables.transfer(rows),
+        tables.length_fits(rows),
+    ]
+
+
+def magnitude_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
+    """Table 4 of Adam et al.: a panel for each radius, network 2's gradients' length across."""
+    panels = [
+        {
+            **row,
+            "attack": f"{row['attack']} {row['eps']:.3g}",
+            "eps": row["length"],
+            "defence": f"{row['source']} → {row['target']}",
+        }
+        for row in single_source(select(rows, metric="transfer_rate_clean_correct"))
+    ]
+    path, across = figures / "transfer.png", "length of network 2's gradients"
+    plots.metric_lines(panels, "transfer_rate_clean_correct", path, across=across)
+
+
+def detection_tables(rows: Sequence[Row]) -> list[Table]:
+    """The tables of `disagreement_detection`."""
+    return [
+        tables.accuracies(rows),
+        tables.detection(rows),
+        tables.transfer(rows),
+        tables.one_and_all(rows),
+    ]
+
+
+def detection_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
+    """ROC curves, a panel for each radius, and success rates."""
+    panels = [
+        {**row, "attack": f"{row['attack']} {row['eps']:.3g}", "eps": row["alarms"]}
+        for row in select(rows, metric="detection_rate")
+    ]
+    path, across = figures / "roc.png", "false alarms"
+    plots.metric_lines(panels, "detection_rate", path, label="attacks found", across=across)
     plots.metric_lines(rows, "success_rate", figures / "success.png")
 
 
@@ -172,6 +218,8 @@ STUDIES = {
     "surrogate_defence": (pair_tables, pair_figures),
     "dverge": (epoch_tables, epoch_figures),
     "gradient_alignment": (alignment_tables, alignment_figures),
+    "gradient_magnitude": (magnitude_tables, magnitude_figures),
+    "disagreement_detection": (detection_tables, detection_figures),
     "dna": (pathway_tables_of, pathway_figures),
     "dna_sharing": (pathway_tables_of, pathway_figures),
 }

@@ -1,6 +1,6 @@
 """Predictions and features of trained runs to rows in long form."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from jaxadv.results import Row
 from jaxadv.types import Array
 
 Keys = Mapping[str, Any]
-ALARMS = 0.05  # share of natural images on which a detector may raise one
+ALARMS = 0.05  # share of natural images on which a detector may raise an alarm
 
 
 def row(metric: str, measured: Rate, **keys: Any) -> Row:
@@ -34,6 +34,7 @@ def attack_rows(
     labels: Array,
     sources: Mapping[str, tuple[int, ...]],
     keys: Keys,
+    alarms: Sequence[float] = (ALARMS,),
 ) -> Iterator[Row]:
     """Rates of one attack setting: probabilities `[S, M, N, C]`, and those of the clean images.
 
@@ -53,9 +54,10 @@ def attack_rows(
         yield row("error_rate", metrics.rate(joint), **at, target="ensemble")
         if apart is not None:
             seen = metrics.disagreement(probabilities)[fooled]
-            found = metrics.detection(apart, seen, ALARMS)
-            yield row("detection_auc", Rate(found.auc, found.n), **at)
-            yield row("detection_rate", Rate(found.rate, found.n), **at, alarms=ALARMS)
+            found = [metrics.detection(apart, seen, share) for share in alarms]
+            yield row("detection_auc", Rate(found[0].auc, found[0].n), **at)
+            for share, one in zip(alarms, found, strict=True):
+                yield row("detection_rate", Rate(one.rate, one.n), **at, alarms=share)
         for target in range(len(wrong)):
             name = str(target + 1)
             yield row("error_rate", metrics.rate(wrong[target]), **at, target=name)

@@ -12,6 +12,7 @@ the surrogate is attacked, and the new network's answers counted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -19,8 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import cli, decorrelated_pairs, measure, report
-from experiments.decorrelated_pairs import MODELS, check_sizes, measured
+from experiments import cli, decorrelated_pairs
+from experiments.decorrelated_pairs import MODELS, check_sizes, each_model, measured
+from experiments.measure import Measured
 from experiments.train import trained
 from jaxadv import training
 from jaxadv.data import Dataset, Splits
@@ -40,11 +42,7 @@ class Settings(decorrelated_pairs.Settings):
 
 
 PRESETS = {
-    "paper": (
-        PAPER := Settings(
-            preset="paper", models=("cnn",), balls=("linf",), eps=(0.05, 0.1, 0.15, 0.2)
-        )
-    ),
+    "paper": (PAPER := Settings(preset="paper", models=("cnn",), balls=("linf",))),
     "quick": replace(PAPER, preset="quick", models=("fc",), seeds=2, epochs=5, pgd_examples=500),
     "smoke": replace(
         PAPER,
@@ -126,17 +124,12 @@ def defence(strength: float, strengths: Sequence[float]) -> str:
 
 def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
-    splits, out, config = cli.begin(STUDY, settings)
-    ensembles = {name: beside(MODELS[name](len(splits.class_names))) for name in settings.models}
-    for ensemble in ensembles.values():
-        check_sizes(settings, ensemble, splits)
-    parts = []
-    for name, ensemble in ensembles.items():
+
+    def one(name: str, ensemble: Ensemble, splits: Splits, out: Path) -> Measured:
         state = train(settings, name, ensemble, splits, out)
-        parts.append(measured(settings, name, ensemble, state, splits, out, defence))
-    whole = measure.together(parts)
-    measure.write(out, STUDY, config, whole, splits.test, settings.save_adversarial)
-    report.show(out)
+        return measured(settings, name, ensemble, state, splits, out, defence)
+
+    each_model(STUDY, settings, beside, one, partial(check_sizes, settings))
 
 
 def main() -> None:

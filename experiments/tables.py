@@ -7,8 +7,9 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from experiments.rows import ALARMS
 from jaxadv.evaluation import ALL
-from jaxadv.metrics import Interval, mean_line, paired_difference
+from jaxadv.metrics import Interval, mean_line, paired_difference, polynomial_fit
 from jaxadv.plots.reduce import against_distance, distinct, single_source
 from jaxadv.results import Row, by_seed, over_seeds, select
 
@@ -89,6 +90,19 @@ def networks(rows: Sequence[Row]) -> Table:
             line.append(", ".join(f"{r[0]:,} {r[1]}" for r in distinct(images, "n", "split")))
             lines.append(line)
     return Table("Networks: mean ± 95 % interval over seeds (median)", header, lines)
+
+
+def accuracies(rows: Sequence[Row]) -> Table:
+    """Clean accuracy of each member and of the mean of their probabilities."""
+    header = ["model", "pairs", "seeds", "collapsed", "network 1", "network 2", "mean probability"]
+    lines = []
+    for model in distinct(rows, "model"):
+        for name, pairs in pairs_of(rows, model):
+            clean, lost = select(pairs, metric="clean_accuracy", attack=None), collapsed(pairs)
+            words = [model, name, str(len(lost)), str(sum(n > 0 for n in lost.values()))]
+            targets = ("1", "2", "ensemble")
+            lines.append([*words, *(written(over_seeds(clean, target=t)) for t in targets)])
+    return Table("Clean accuracy: mean ± 95 % interval over seeds", header, lines)
 
 
 def correlations(rows: Sequence[Row], seeds: int, *, median: bool = False) -> list[str]:
@@ -232,6 +246,7 @@ def detection(rows: Sequence[Row]) -> Table:
     for words, chosen, first in each_attack(rows):
         if not select(chosen, metric="detection_auc"):
             continue
+        chosen, first = (_at_usual_alarms(rows) for rows in (chosen, first))
         single, joint, seeds = single_source(chosen), select(chosen, source=ALL), int(words[-1])
         lines.append(
             [
@@ -247,6 +262,10 @@ def detection(rows: Sequence[Row]) -> Table:
         "Detection by disagreement of images that fooled one member, or all, at 5 % false alarms"
     )
     return Table(title, header, lines)
+
+
+def _at_usual_alarms(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row.get("alarms", ALARMS) == ALARMS]
 
 
 def adversarial_features(rows: Sequence[Row]) -> Table:
@@ -325,6 +344,31 @@ def slopes(rows: Sequence[Row]) -> Table:
                 cells += [f"{1000 * slope.mean:+.4f}{half}", str(slope.n), within]
                 lines.append(cells)
     title = "Against the squared distance of the weights: slope of each seed's line, mean ± 95 %"
+    return Table(title, header, lines)
+
+
+def length_fits(rows: Sequence[Row]) -> Table:
+    """Transfer against the length of network 2's gradients: the parabola through all pairs.
+
+    Beside its R² that of a straight line.
+    """
+    header = ["model", "attack", "eps", "from", "pairs", "length²", "length", "constant"]
+    header += ["R²", "R² of a line"]
+    rates = single_source(select(rows, metric="transfer_rate_clean_correct"))
+    keys = ("model", "attack", "eps", "source", "target")
+    lines = []
+    for setting in distinct(rates, *keys):
+        here = select(rates, **dict(zip(keys, setting, strict=True)))
+        known = [row for row in here if row["value"] is not None]
+        x, y = ([row[name] for row in known] for name in ("length", "value"))
+        parabola, straight = (polynomial_fit(x, y, degree) for degree in (2, 1))
+        if parabola is None or straight is None:
+            continue
+        model, attack, eps, source, target = setting
+        cells = [model, attack, f"{eps:.3g}", f"{source}→{target}", str(parabola.n)]
+        cells += [f"{c:+.3f}" for c in parabola.coefficients]
+        lines.append([*cells, f"{parabola.r_squared:.3f}", f"{straight.r_squared:.3f}"])
+    title = "Transfer (clean-correct) against the length of network 2's gradients: least squares"
     return Table(title, header, lines)
 
 

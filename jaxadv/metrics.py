@@ -185,3 +185,20 @@ def mean_line(curves: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Line
     slope = interval(slopes.tolist())
     assert slope is not None
     return Line(slope, float(intercepts.mean()))
+
+
+class Fit(NamedTuple):
+    """A least-squares polynomial: coefficients, highest power first, and R² over its `n` points."""
+
+    coefficients: tuple[float, ...]
+    r_squared: float
+    n: int
+
+
+def polynomial_fit(x: Sequence[float], y: Sequence[float], degree: int) -> Fit | None:
+    """The polynomial of y on x; None where it would pass through any points, or y is constant."""
+    if len(set(x)) <= degree + 1 or len(set(y)) < 2:
+        return None
+    coefficients = np.polyfit(x, y, degree)
+    missed = np.asarray(y) - np.polyval(coefficients, x)
+    return Fit(tuple(coefficients.tolist()), float(1 - np.mean(missed**2) / np.var(y)), len(x))

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from experiments import cli, decorrelated_pairs, dverge
-from jaxadv import checkpoint, results
+from jaxadv import results
 from jaxadv.data import Splits
 from jaxadv.ensemble import stacked
 from jaxadv.errors import UserError
 from jaxadv.models import cnn, load_torch_weights
+from tests.stopping import stop_after
 from tests.test_experiments import cache, refused  # noqa: F401
 
 SMALL = (
@@ -53,20 +54,8 @@ def test_every_epoch_is_measured(study):
 @pytest.mark.slow
 def test_stopped_and_resumed_equals_uninterrupted(study, tmp_path, monkeypatch):
     """After the epoch of DVERGE, when it is measured and saved."""
-    save, saved = checkpoint.save, []
-
-    def save_and_stop(directory, *arguments):
-        save(directory, *arguments)
-        if Path(directory).name == "fc-dverge":
-            saved.append(arguments)
-            raise KeyboardInterrupt
-
     out = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save", save_and_stop)
-        with pytest.raises(SystemExit) as stopped:
-            run(out)
-    assert stopped.value.code == 130
+    stop_after(3, monkeypatch, lambda: run(out))
     run(out, "--resume")
     assert results.read(out)["rows"] == results.read(study)["rows"]
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import cli, gradient_alignment, train
-from jaxadv import checkpoint, results
+from experiments import cli, gradient_alignment
+from jaxadv import results
+from tests.stopping import stop_after
 from tests.test_experiments import cache, refused  # noqa: F401
 
 SMALL = (
@@ -67,21 +68,10 @@ def test_figures(study):
 def test_stopped_between_two_trainings_and_resumed_equals_uninterrupted(
     study, tmp_path, monkeypatch
 ):
-    save, saved = checkpoint.save, []
-
-    def save_and_stop(*arguments):
-        save(*arguments)
-        saved.append(arguments)
-        if len(saved) == 3:  # two epochs of the first updates, one of the second
-            raise KeyboardInterrupt
-
     out = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save", save_and_stop)
-        patched.setattr(train, "PAUSE", 0.0)
-        with pytest.raises(SystemExit) as stopped:
-            run(out)
-    assert stopped.value.code == 130
+    stop_after(
+        3, monkeypatch, lambda: run(out)
+    )  # two epochs of the first updates, one of the second
     run(out, "--resume")
     assert results.read(out)["rows"] == results.read(study)["rows"]
 

@@ -134,3 +134,20 @@ def test_one_pathway_is_any_and_every_one():
         "dual_incorrect": 0.5,
         "det_correct": 0.5,
     }
+
+
+def test_polynomial_fit_by_hand():
+    # Normal equations by hand: 2/7 x² − 6/35, which misses by (1, −4, −6, −4, 1)/35 in turn.
+    x, y = [-2.0, -1.0, 0.0, 1.0, 2.0], [1.0, 0.0, 0.0, 0.0, 1.0]
+    fit = metrics.polynomial_fit(x, y, 2)
+    np.testing.assert_allclose(fit.coefficients, [2 / 7, 0, -6 / 35], atol=1e-12)
+    assert fit.r_squared == pytest.approx(20 / 21)
+    assert fit.n == 5
+    assert metrics.polynomial_fit(x, y, 1).r_squared == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"), [([], []), ([1.0, 2.0, 3.0], [1.0, 0.0, 1.0]), ([1.0, 2.0, 3.0, 4.0], [0.5] * 4)]
+)
+def test_no_fit_through_what_any_parabola_fits(x, y):
+    assert metrics.polynomial_fit(x, y, 2) is None

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import cli, dna, dna_sharing, pathways, train
-from jaxadv import checkpoint, metrics, results
+from experiments import cli, dna, dna_sharing, pathways
+from jaxadv import metrics, results
+from tests.stopping import stop_after
 from tests.test_experiments import cache, refused  # noqa: F401
 
 STUDIES = {"dna": dna, "dna_sharing": dna_sharing}
@@ -115,22 +116,9 @@ def test_stopped_in_the_midst_of_a_stage_and_resumed_equals_uninterrupted(
     study, tmp_path, monkeypatch
 ):
     """Three epochs of the autoencoder are saved and two of three of the classifier's."""
-    save, saved = checkpoint.save, []
-
-    def save_and_stop(*arguments):
-        save(*arguments)
-        saved.append(arguments)
-        if len(saved) == 5:
-            raise KeyboardInterrupt
-
     out = tmp_path / "run"
     words = ("--adversarial-epochs", "1", "--save-adversarial", "4")
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save", save_and_stop)
-        patched.setattr(train, "PAUSE", 0.0)
-        with pytest.raises(SystemExit) as stopped:
-            run("dna", out, *words)
-    assert stopped.value.code == 130
+    stop_after(5, monkeypatch, lambda: run("dna", out, *words))
     assert {path.name for path in (out / "checkpoints" / "dna-classifier").iterdir()} == {"epoch-2"}
     run("dna", out, *words, "--resume")
     assert results.read(out)["rows"] == results.read(study)["rows"]

@@ -9,11 +9,12 @@ import numpy as np
 import optax
 import pytest
 
-from experiments import cli, surrogate_defence, train
-from jaxadv import checkpoint, models, results, training
+from experiments import cli, surrogate_defence
+from jaxadv import models, results, training
 from jaxadv.data import load_dataset
 from jaxadv.defences import decorrelation
 from jaxadv.ensemble import frozen, mixed, stacked
+from tests.stopping import stop_after
 from tests.test_experiments import cache, refused  # noqa: F401
 
 MODEL = models.fc(widths=(32, 24, 16), feature_block=2)
@@ -72,21 +73,8 @@ def test_both_networks_are_attacked_beside_one_surrogate(study):
 def test_stopped_beside_the_surrogate_and_resumed_equals_uninterrupted(
     study, tmp_path, monkeypatch
 ):
-    save, saved = checkpoint.save, []
-
-    def save_and_stop(*arguments):
-        save(*arguments)
-        saved.append(arguments)
-        if len(saved) == 3:  # two epochs of the surrogates, one beside them
-            raise KeyboardInterrupt
-
     out = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save", save_and_stop)
-        patched.setattr(train, "PAUSE", 0.0)
-        with pytest.raises(SystemExit) as stopped:
-            run(out)
-    assert stopped.value.code == 130
+    stop_after(3, monkeypatch, lambda: run(out))  # two epochs of the surrogates, one beside them
     run(out, "--resume")
     assert results.read(out)["rows"] == results.read(study)["rows"]
 

@@ -167,3 +167,21 @@ def test_slopes_are_each_seeds_own():
     assert found["slope per 1000"] == "-0.1000 ± 0.0000"
     assert (found["seeds"], found["0 in the interval"]) == ("2", "no")
     assert tables.slopes(rows[:2]).lines == []  # one distance has no slope
+
+
+def test_parabola_through_all_pairs_and_the_line_beside_it():
+    keys = {**AT, "model": "fc", "metric": "transfer_rate_clean_correct", "source": "2"}
+    lengths = (-2.0, -1.0, 0.0, 1.0, 2.0)  # as in the tests of the fit
+    rows = [
+        {**keys, "target": "1", "seed": 0, "length": length, "value": value}
+        for length, value in zip(lengths, (1.0, 0.0, 0.0, 0.0, 1.0), strict=True)
+    ]
+    (cells,) = tables.length_fits([*rows, {**rows[0], "value": None}]).lines
+    assert cells[3:6] == ["2→1", "5", "+0.286"]
+    assert cells[7:] == ["-0.171", "0.952", "0.000"]
+
+
+def test_accuracies_of_each_member():
+    plain = line(tables.accuracies(ROWS), "plain")
+    assert (plain["network 1"], plain["mean probability"]) == ("0.900 ± 0.000", "0.900 ± 0.000")
+    assert line(tables.accuracies(ROWS), "decorrelated")["network 2"].startswith("0.500 ±")

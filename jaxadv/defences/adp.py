@@ -3,8 +3,7 @@
 import jax.numpy as jnp
 import optax
 
-from jaxadv.defences.decorrelation import STRENGTH
-from jaxadv.defences.regularised import Step, regularised
+from jaxadv.defences.regularised import STRENGTH, Step, regularised
 from jaxadv.ensemble import Ensemble
 from jaxadv.losses.diversity import adaptive_diversity
 from jaxadv.training import Metrics, Phase

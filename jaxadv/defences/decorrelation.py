@@ -7,15 +7,20 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxadv.defences.regularised import Shown, Step, batch_images, no_penalty, regularised
+from jaxadv.defences.regularised import (
+    STRENGTH,
+    Shown,
+    Step,
+    batch_images,
+    no_penalty,
+    regularised,
+)
 from jaxadv.ensemble import Ensemble
 from jaxadv.losses.classification import Joined
 from jaxadv.losses.correlation import ensemble_correlation, sketch
 from jaxadv.losses.tasks import Task, classify
 from jaxadv.training import Metrics, Phase, Trainable, is_parameter
 from jaxadv.types import Array
-
-STRENGTH = "strength"  # λ, the setting in which runs differ: 0 is the plain pair
 
 
 def ramp(epochs: float = 0, delay: float = 0) -> Callable[[Array], Array]:

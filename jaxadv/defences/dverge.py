@@ -5,6 +5,7 @@ is trained to see the first in it: the weakness of one member is what the others
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,14 @@ from jaxadv.training import Metrics, Phase, State
 from jaxadv.types import Array, Key, Variables
 
 LAYER_STREAM = 3  # folded into a run's seed, for the layer of an epoch
+
+
+def _distilled(
+    attack: Attack, maker: Ensemble, variables: Variables, images: Array, order: Array
+) -> Array:
+    """The images moved until their lone maker's features are those of the images in that order."""
+    read = lambda x: features(maker, variables)(x)[0]  # noqa: E731
+    return attack(resembling(read, read(images[order])), images)
 
 
 def dverge(
@@ -41,7 +50,6 @@ def dverge(
 
     optimizer: one that leaves alone what has no gradient, as Adam does: weight decay would shrink
         the other members too.
-
     layers: the ensemble as seen at several layers, `stacked(model._replace(feature=name))` for each
         name, of which one is drawn for each epoch as in the original; default its own features.
 
@@ -53,23 +61,17 @@ def dverge(
     attack = Attack(eps, step_size, steps)
     seen = tuple(layers) or (ensemble,)
 
-    def distilled(seen_at: Ensemble, variables: Variables, member: int, pair: tuple) -> Array:
-        source, chosen = seen_at.pick(variables, (member,))
-        read = lambda x: features(source, chosen)(x)[0]  # noqa: E731
-        first, second = pair
-        return attack(resembling(read, read(second)), first)
-
     def made_by_others(learner: int, state: State, batch: Dataset, key: Key) -> Dataset:
         order = jax.random.permutation(key, len(batch.labels))
-        pair = (batch.images, batch.images[order])
+        others = [member for member in range(ensemble.size) if member != learner]
         drawn = jax.random.fold_in(jax.random.key(state.seed), LAYER_STREAM)
         layer = jax.random.randint(jax.random.fold_in(drawn, state.epoch), (), 0, len(seen))
 
         def at(seen_at: Ensemble) -> Array:
-            others = [m for m in range(ensemble.size) if m != learner]
-            return jnp.concatenate([distilled(seen_at, state.variables, m, pair) for m in others])
+            makers = [seen_at.pick(state.variables, (member,)) for member in others]
+            return jnp.concatenate([_distilled(attack, *m, batch.images, order) for m in makers])
 
-        images = lax.switch(layer, [lambda e=e: at(e) for e in seen])
+        images = lax.switch(layer, [partial(at, each) for each in seen])
         return Dataset(images, jnp.tile(batch.labels, ensemble.size - 1))
 
     def phase(learner: int) -> Phase:

@@ -3,8 +3,7 @@
 import jax.numpy as jnp
 import optax
 
-from jaxadv.defences.decorrelation import STRENGTH
-from jaxadv.defences.regularised import Step, regularised
+from jaxadv.defences.regularised import STRENGTH, Step, regularised
 from jaxadv.ensemble import Ensemble
 from jaxadv.losses.diversity import gradient_coherence
 from jaxadv.losses.gradients import cosines, input_gradients

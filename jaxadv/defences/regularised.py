@@ -16,6 +16,8 @@ from jaxadv.losses.tasks import Task, classify
 from jaxadv.training import Metrics, Phase, Trainable, is_parameter
 from jaxadv.types import Array, Key, Variables
 
+STRENGTH = "strength"  # the weight of a penalty, where it is a setting in which runs differ
+
 # (variables, batch, key) -> images
 Shown: TypeAlias = Callable[[Variables, Dataset, Key], Array]
 

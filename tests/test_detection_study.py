@@ -1,0 +1,99 @@
+"""Detection by disagreement end to end on the embedded digits, in every way to differ."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+from experiments import cli, disagreement_detection
+from experiments.disagreement_detection import ALARMS, SKETCH, WAYS
+from experiments.rows import attack_rows
+from jaxadv import models, results, training
+from jaxadv.data import Dataset
+from jaxadv.ensemble import stacked
+from jaxadv.evaluation import each_and_all
+from tests.stopping import stop_after
+from tests.test_experiments import cache, refused  # noqa: F401
+
+SMALL = "--preset smoke --ways dverge plain robust --epochs 2 --dverge-epochs 1 --pgd-steps 2"
+
+N = SKETCH + 8  # enough for a regression on its directions
+
+
+def run(out: Path, *words: str) -> None:
+    settings = [*SMALL.split(), "--pgd-examples", "60", "--out", str(out), *words]
+    study, presets = disagreement_detection.STUDY, disagreement_detection.PRESETS
+    cli.run(lambda: disagreement_detection.study(cli.parse(study, presets, settings)))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, cache) -> Path:  # noqa: F811
+    out = tmp_path_factory.mktemp("detection") / "run"
+    run(out)
+    return out
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_every_way_takes_a_step(name):
+    pair, way = stacked(models.fc(3, widths=(8, 6), feature_block=2)), WAYS[name]
+    phases = way.phases(pair, optax.adam(1e-2))
+    data = Dataset(jax.random.uniform(jax.random.key(0), (N, 3, 3, 1)), jnp.arange(N) % 3)
+    values = {key: [value] for key, value in way.settings.items()}
+    state = training.init(pair.init, phases, data, [0], values)
+    before = state.variables["params"]["linear1"]["kernel"].copy()
+    ((after, metrics),) = training.fit(phases, state, data, epochs=1, batch_size=N)
+    moved = jnp.abs(after.variables["params"]["linear1"]["kernel"] - before)
+    assert bool(jnp.all(jnp.isfinite(moved)))
+    assert float(moved.max()) > 0
+    assert all(bool(jnp.all(jnp.isfinite(value))) for value in metrics.values())
+
+
+def test_a_row_for_every_share_of_alarms():
+    clean = [[[0.9, 0.1], [0.8, 0.2]], [[0.9, 0.1], [0.7, 0.3]]]  # apart by 0 and 0.1
+    fooled = [[[0.1, 0.9], [0.8, 0.2]], [[0.6, 0.4], [0.8, 0.2]]]  # the first by 0.5
+    rows = list(attack_rows([fooled] * 3, clean, [0, 0], each_and_all(2), {}, (0.0, 0.5)))
+    found = results.select(rows, metric="detection_rate", source="1")
+    assert [(row["alarms"], row["value"], row["n"]) for row in found] == [(0.0, 1, 1), (0.5, 1, 1)]
+    (auc,) = results.select(rows, metric="detection_auc", source="1")
+    assert (auc["value"], auc["n"]) == (1, 1)
+    (none,) = results.select(rows, metric="detection_auc", source="2")
+    assert (none["value"], none["n"]) == (None, 0)
+
+
+@pytest.mark.slow
+def test_every_way_is_measured(study):
+    rows = results.read(study)["rows"]
+    for way in ("plain", "robust", "dverge"):
+        pairs = results.select(rows, defence=way)
+        found = results.select(pairs, metric="detection_rate", source="all")
+        assert [row["alarms"] for row in found] == [*ALARMS] * 2
+        for seed in (0, 1):
+            curve = [row["value"] for row in found if row["seed"] == seed]
+            assert curve == sorted(curve)
+    assert {path.name for path in (study / "figures").iterdir()} == {"roc.png", "success.png"}
+
+
+@pytest.mark.slow
+def test_stopped_in_dverge_and_resumed_equals_uninterrupted(study, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    stop_after(3, monkeypatch, lambda: run(out))  # two epochs of plain pairs, one of DVERGE
+    run(out, "--resume")
+    assert results.read(out)["rows"] == results.read(study)["rows"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--ways", "magic"], "magic"),
+        (["--ways"], "--ways"),
+        (["--batch-size", "100"], "100 samples for 128 features"),
+        (["--batch-size", "2000"], "batch size 2000"),
+        (["--model", "lenet"], "images of 8×8: LeNet needs 10 pixels"),
+        (["--dverge-epochs", "0"], "--dverge-epochs 0"),
+    ],
+)
+def test_bad_input_gets_one_line(words, message, tmp_path, capsys):
+    line = refused(capsys, lambda: run(tmp_path / "run", *words))
+    assert message in line
