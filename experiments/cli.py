@@ -33,7 +33,7 @@ PLACES = (
 )
 # What is done with trained networks: another study of them may choose otherwise.
 AFTER_TRAINING = (
-    *("preset", "models", "attacks", "balls", "eps", "combine", "directions"),
+    *("preset", "models", "ways", "attacks", "balls", "eps", "combine", "directions"),
     *("pgd_steps", "pgd_step_size", "pgd_examples", "save_adversarial"),
     *("dverge_epochs", "dverge_eps", "dverge_steps", "dverge_step_size", "published"),
     *(

@@ -23,20 +23,19 @@ from typing import Literal
 import numpy as np
 import optax
 
-from experiments import cli, features, measure, report
+from experiments import cli, features, measure
 from experiments.measure import Measured
+from experiments.pairs import each_model
 from experiments.train import trained
-from jaxadv import models, training
+from jaxadv import training
 from jaxadv.attacks import Attack, Ball, fgm, fgsm, l2, linf, pgd
 from jaxadv.data import Dataset, Splits
 from jaxadv.defences import decorrelation, ramp
 from jaxadv.ensemble import Ensemble, stacked
 from jaxadv.losses import check_regression
-from jaxadv.models import Model
 from jaxadv.types import Array
 
 STUDY = "decorrelated_pairs"
-MODELS = {"cnn": models.cnn, "fc": models.fc}
 
 
 @dataclass(frozen=True)
@@ -214,28 +213,6 @@ def measured(
     return Measured(rows, measure.under(name, arrays), measure.under(name, images))
 
 
-def each_model(
-    name: str,
-    settings: Settings,
-    members: Callable[[Model], Ensemble],
-    one: Callable[[str, Ensemble, Splits, Path], Measured],
-    check: Callable[[Ensemble, Splits], None],
-) -> None:
-    """A study of pairs: what `one` measures of every architecture, written and drawn.
-
-    members: a model to the ensemble that is trained. one: `(architecture, ensemble, data, out)` to
-    what is measured. check: refuses impossible sizes before the first model is trained.
-    """
-    splits, out, config = cli.begin(name, settings)
-    classes = len(splits.class_names)
-    ensembles = {model: members(MODELS[model](classes)) for model in settings.models}
-    for ensemble in ensembles.values():
-        check(ensemble, splits)
-    whole = measure.together([one(m, e, splits, out) for m, e in ensembles.items()])
-    measure.write(out, name, config, whole, splits.test, settings.save_adversarial)
-    report.show(out)
-
-
 def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
 
@@ -243,7 +220,7 @@ def study(settings: Settings) -> None:
         state = train_pairs(settings, name, ensemble, splits.train, out)
         return measured(settings, name, ensemble, state, splits, out)
 
-    each_model(STUDY, settings, stacked, one, partial(check_sizes, settings))
+    each_model(STUDY, settings, settings.models, stacked, one, partial(check_sizes, settings))
 
 
 def main() -> None:

@@ -5,27 +5,30 @@
     python -m experiments.disagreement_detection --preset paper    # MNIST, every way in full
 
 Pairs of one architecture are trained in every way to differ, from the same initial weights on the
-same batches: the decorrelation of Wiedeman & Wang and its gentler form, the peers GAL and ADP,
-input gradients at right angles and opposed, DVERGE. PGD then makes images that fool one network, or
+same batches: the decorrelation of Wiedeman & Wang and its gentler form, a distance between the
+weights, the peers GAL and ADP, input gradients at right angles and opposed; from plain and from
+decorrelated pairs DVERGE goes on. PGD then makes images that fool one network, or
 both at once, and a detector raises an alarm where the two disagree (Adam et al. 2019, 3.2).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import optax
 
-from experiments import cli, features, measure, report
-from experiments.gradient_alignment import MODELS
+from experiments import cli, decorrelated_pairs, features, measure
+from experiments.gradients import gradient_rows
 from experiments.measure import Keys, Measured
+from experiments.pairs import each_model
+from experiments.rows import USUAL_ALARMS
 from experiments.train import trained
 from jaxadv import training
 from jaxadv.attacks import Attack, pgd
-from jaxadv.data import Splits
+from jaxadv.data import Dataset, Splits
 from jaxadv.defences import (
     GOALS,
     adp,
@@ -33,6 +36,7 @@ from jaxadv.defences import (
     dverge,
     gal,
     gradient_alignment,
+    parametric_distance,
     ramp,
     regularised,
 )
@@ -42,12 +46,20 @@ from jaxadv.training import Phase, State
 from jaxadv.types import Array
 
 STUDY = "disagreement_detection"
-SKETCH = 128  # random directions on which "robust" decorrelates
 # Shares of natural images on which an alarm is allowed: points of the ROC curve.
-ALARMS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+ROC_ALARMS = (0.0, 0.01, 0.02, USUAL_ALARMS, 0.1, 0.2, 0.3, 0.5)
 
 WayName = Literal[
-    "plain", "decorrelated", "robust", "gal", "adp", "perpendicular", "antiparallel", "dverge"
+    "plain",
+    "decorrelated",
+    "robust",
+    "distant",
+    "gal",
+    "adp",
+    "perpendicular",
+    "antiparallel",
+    "dverge",
+    "dverge-decorrelated",
 ]
 Phases: TypeAlias = Callable[[Ensemble, optax.GradientTransformation], list[Phase]]
 
@@ -67,19 +79,29 @@ def _alone(phase: Callable[..., Phase], **options: object) -> Phases:
     return lambda ensemble, optimizer: [phase(ensemble, optimizer, **options)]
 
 
-# Weights are those of the papers; of the gentler decorrelation, of `decorrelated_pairs`' "robust".
+ROBUST = decorrelated_pairs.PRESETS["robust"]
+ROOT: dict[str, Any] = {"joined": "root_sum_square"}  # as in `decorrelated_pairs`
+# Weights are those of the papers, of the gentler decorrelation that study's.
 WAYS: dict[WayName, Way] = {
-    "plain": Way(_alone(regularised), {}),
-    "decorrelated": Way(_alone(decorrelation, joined="root_sum_square"), {"strength": 0.05}),
+    "plain": Way(_alone(regularised, **ROOT), {}),
+    "decorrelated": Way(_alone(decorrelation, **ROOT), {"strength": 0.05}),
     "robust": Way(
-        _alone(decorrelation, schedule=ramp(4, 2), sketch_width=SKETCH, direction="both"),
-        {"strength": 0.2},
+        _alone(
+            decorrelation,
+            schedule=ramp(ROBUST.ramp_epochs, ROBUST.delay_epochs),
+            sketch_width=ROBUST.sketch_width,
+            direction=ROBUST.direction,
+            **ROOT,
+        ),
+        {"strength": ROBUST.strengths[0]},
     ),
-    "gal": Way(_alone(gal), {"strength": 0.5}),
+    "distant": Way(_alone(parametric_distance), {"distance": 2000.0}),
+    "gal": Way(_alone(gal), {"strength": 1.0}),  # the paper's 0.5, of the mean of two losses
     "adp": Way(_alone(adp), {"strength": 1.0}),
     "perpendicular": Way(gradient_alignment, GOALS["perpendicular"]),
     "antiparallel": Way(gradient_alignment, GOALS["antiparallel"]),
     "dverge": Way(dverge, {}, after="plain"),
+    "dverge-decorrelated": Way(dverge, {}, after="decorrelated"),
 }
 
 
@@ -90,7 +112,7 @@ class Settings(cli.Common):
     model: Literal["cnn", "fc", "lenet"] = "cnn"
     """Architecture; lenet wants images of 10 pixels a side or more."""
     ways: tuple[WayName, ...] = tuple(WAYS)
-    """How the pairs are trained to differ; dverge goes on from the plain ones."""
+    """How the pairs are trained to differ; dverge goes on from finished ones."""
     epochs: int = 20
     """Training epochs."""
     dverge_epochs: int = 10
@@ -136,23 +158,32 @@ PRESETS = {
 }
 
 
-def train(settings: Settings, name: WayName, pair: Ensemble, splits: Splits, out: Path) -> State:
-    """The pairs of every seed, trained in one way; where it begins at another's, that one first."""
+def train(
+    settings: Settings,
+    name: WayName,
+    pair: Ensemble,
+    data: Dataset,
+    out: Path,
+    before: Mapping[WayName, State],
+) -> State:
+    """The pairs of every seed, trained in one way.
+
+    before: pairs that are finished, among them those that this way begins at.
+    """
     way = WAYS[name]
     phases = way.phases(pair, optax.adam(settings.learning_rate))
-    values = {key: np.full(settings.seeds, value) for key, value in way.settings.items()}
-    if way.after:
-        state = training.onward(train(settings, way.after, pair, splits, out), phases)
+    if way.after is None:
+        values = {key: np.full(settings.seeds, value) for key, value in way.settings.items()}
+        state = training.init(pair.init, phases, data, settings.seed_list, values)
     else:
-        seeds = settings.seed_list
-        state = training.init(pair.init, phases, splits.train, seeds, values)
+        state = training.onward(before[way.after], phases)
     return trained(
         f"{settings.model}-{name}",
         pair,
         phases,
         state,
-        splits.train,
-        epochs=settings.dverge_epochs if way.after else settings.epochs,
+        data,
+        epochs=settings.epochs if way.after is None else settings.dverge_epochs,
         batch_size=settings.batch_size,
         directory=out,
         reuse=settings.from_dir,
@@ -161,11 +192,20 @@ def train(settings: Settings, name: WayName, pair: Ensemble, splits: Splits, out
     )
 
 
+def train_all(settings: Settings, pair: Ensemble, data: Dataset, out: Path) -> dict[WayName, State]:
+    """The pairs of every way asked for, and of those that one of these begins at."""
+    wanted = {way for name in settings.ways for way in (name, WAYS[name].after)}
+    states: dict[WayName, State] = {}
+    for name in WAYS:
+        if name in wanted:
+            states[name] = train(settings, name, pair, data, out, states)
+    return states
+
+
 def measured(
-    settings: Settings, name: WayName, pair: Ensemble, splits: Splits, out: Path
+    settings: Settings, name: WayName, pair: Ensemble, state: State, splits: Splits, out: Path
 ) -> Measured:
     """Pairs trained in one way: natural images, then PGD on each network and on both."""
-    state = train(settings, name, pair, splits, out)
     runs: list[Keys] = [
         {"model": settings.model, "defence": name, "seed": int(seed)} for seed in state.seed
     ]
@@ -174,8 +214,9 @@ def measured(
         return pgd(eps, settings.pgd_step_size, settings.pgd_steps)
 
     def natural() -> Measured:
-        clean = measure.accuracy(pair, state, splits.test, runs)
-        return Measured(list(chain.from_iterable(clean)), {}, {})
+        found = measure.natural(pair, state, splits, runs)
+        gradients = gradient_rows(pair, state, splits.test, "test", runs)
+        return found._replace(rows=[*found.rows, *gradients])
 
     def attacked() -> Measured:
         radii = np.asarray(settings.eps, np.float32)
@@ -185,7 +226,7 @@ def measured(
             state,
             splits.test,
             runs,
-            alarms=ALARMS,
+            alarms=ROC_ALARMS,
             keep=settings.save_adversarial,
             at_once=settings.runs_at_once,
         )
@@ -198,22 +239,25 @@ def measured(
 
 
 def check_sizes(settings: Settings, pair: Ensemble, splits: Splits) -> None:
-    """Refuse batches too small before the first pair is trained."""
+    """Refuse batches and data too small before the first pair is trained."""
     training.check_batch_size(settings.batch_size, splits.train)
+    features.check_samples(pair, splits)
     if settings.from_dir is None:
-        widths = {"decorrelated": features.feature_width(pair, splits.train), "robust": SKETCH}
+        width = features.feature_width(pair, splits.train)
+        widths = {"decorrelated": width, "robust": ROBUST.sketch_width}
         for way in set(widths) & set(settings.ways):
             check_regression(settings.batch_size, widths[way])
 
 
 def study(settings: Settings) -> None:
     """Train every way, attack, write and draw."""
-    splits, out, config = cli.begin(STUDY, settings)
-    pair = stacked(MODELS[settings.model](len(splits.class_names)))
-    check_sizes(settings, pair, splits)
-    whole = measure.together(measured(settings, way, pair, splits, out) for way in settings.ways)
-    measure.write(out, STUDY, config, whole, splits.test, settings.save_adversarial)
-    report.show(out)
+
+    def one(name: str, pair: Ensemble, splits: Splits, out: Path) -> Measured:
+        states = train_all(settings, pair, splits.train, out)
+        ways = [measured(settings, way, pair, states[way], splits, out) for way in settings.ways]
+        return measure.together(ways)
+
+    each_model(STUDY, settings, [settings.model], stacked, one, partial(check_sizes, settings))
 
 
 def main() -> None:

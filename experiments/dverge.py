@@ -24,14 +24,9 @@ import numpy as np
 import optax
 
 from experiments import cli, decorrelated_pairs, features, measure
-from experiments.decorrelated_pairs import (
-    check_sizes,
-    defence,
-    each_model,
-    train_pairs,
-    trials,
-)
+from experiments.decorrelated_pairs import check_sizes, defence, train_pairs, trials
 from experiments.measure import Keys, Measured
+from experiments.pairs import each_model
 from experiments.train import trained
 from jaxadv import defences, training
 from jaxadv.data import Splits
@@ -218,7 +213,7 @@ def study(settings: Settings) -> None:
             state = train_pairs(settings, name, ensemble, splits.train, out)
         return on_the_way(settings, name, ensemble, state, splits, out)
 
-    each_model(STUDY, settings, stacked, one, partial(check, settings))
+    each_model(STUDY, settings, settings.models, stacked, one, partial(check, settings))
 
 
 def main() -> None:

@@ -20,31 +20,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import cli, features, measure, report
+from experiments import cli, features, measure
+from experiments.gradients import gradient_rows
 from experiments.measure import Keys, Measured
+from experiments.pairs import each_model
 from experiments.train import trained
-from jaxadv import models, training
+from jaxadv import training
 from jaxadv.attacks import Attack, cw, igs
-from jaxadv.compilation import jit
 from jaxadv.data import Dataset, Splits
-from jaxadv.data.batches import to_float
 from jaxadv.defences import GOALS, gradient_alignment
 from jaxadv.ensemble import Ensemble, stacked
-from jaxadv.evaluation import in_chunks
-from jaxadv.losses.gradients import cosines, input_gradients, probability_gradient_norms
-from jaxadv.parallel import collected, over_runs
-from jaxadv.precision import in_float32
-from jaxadv.results import Row
 from jaxadv.training import State
-from jaxadv.types import Array, Variables
+from jaxadv.types import Array
 
 STUDY = "gradient_alignment"
-MODELS = {"lenet": models.lenet, "cnn": models.cnn, "fc": models.fc}
 Goal = Literal["none", "parallel", "perpendicular", "antiparallel"]
 Updates = Literal["alternating", "simultaneous"]
 
@@ -174,38 +166,6 @@ def trials(settings: Settings) -> list[measure.Trial]:
     ]
 
 
-def gradient_rows(
-    ensemble: Ensemble, state: State, data: Dataset, split: str, runs: list[Keys]
-) -> list[Row]:
-    """How the members' input gradients lie to each other on the images of a split, and how long."""
-
-    @in_float32
-    def one(variables: Variables, data: Dataset) -> tuple[Array, Array]:
-        def of(images: Array, labels: Array) -> tuple[Array, Array]:
-            odds, found = input_gradients(ensemble, variables, to_float(images), labels)
-            return cosines(found)[0], probability_gradient_norms(odds, found).T
-
-        return in_chunks(of, 1000, *map(jnp.asarray, data))
-
-    program = jit(over_runs(one))
-    angles, lengths = jax.device_get(collected(program(state.variables, data)))
-    rows = list[Row]()
-    for run, cosine, length in zip(runs, angles, lengths, strict=True):
-        of = {**run, "split": split, "n": len(cosine)}
-        values = {
-            "cosine": cosine.mean(),
-            "absolute_cosine": np.abs(cosine).mean(),
-            "cosine_deviation": cosine.std(),
-            "gradient_norm_difference": np.abs(length[:, 0] - length[:, 1]).mean(),
-        }
-        rows += [{"metric": name, "value": float(value), **of} for name, value in values.items()]
-        for target, mean in enumerate(length.mean(axis=0), start=1):
-            rows.append(
-                {"metric": "gradient_norm", "value": float(mean), **of, "target": str(target)}
-            )
-    return rows
-
-
 def measured(
     settings: Settings,
     updates: Updates,
@@ -247,19 +207,23 @@ def measured(
     return Measured(rows, measure.under(updates, arrays), measure.under(updates, images))
 
 
+def check_sizes(settings: Settings, pair: Ensemble, splits: Splits) -> None:
+    """Refuse batches and data too small before the first pair is trained."""
+    training.check_batch_size(settings.batch_size, splits.train)
+    features.check_samples(pair, splits)
+
+
 def study(settings: Settings) -> None:
     """Train, measure, attack, write and draw."""
-    splits, out, config = cli.begin(STUDY, settings)
-    ensemble = stacked(MODELS[settings.model](len(splits.class_names)))
-    training.check_batch_size(settings.batch_size, splits.train)
-    features.check_samples(ensemble, splits)
-    parts = []
-    for updates in settings.updates:
-        state = train_pairs(settings, updates, ensemble, splits.train, out)
-        parts.append(measured(settings, updates, ensemble, state, splits, out))
-    whole = measure.together(parts)
-    measure.write(out, STUDY, config, whole, splits.test, settings.save_adversarial)
-    report.show(out)
+
+    def one(name: str, pair: Ensemble, splits: Splits, out: Path) -> Measured:
+        parts = []
+        for updates in settings.updates:
+            state = train_pairs(settings, updates, pair, splits.train, out)
+            parts.append(measured(settings, updates, pair, state, splits, out))
+        return measure.together(parts)
+
+    each_model(STUDY, settings, [settings.model], stacked, one, partial(check_sizes, settings))
 
 
 def main() -> None:

@@ -110,7 +110,7 @@ def attacked(
     *,
     combine: str = "loss",
     with_features: bool = False,
-    alarms: Sequence[float] = (to_rows.ALARMS,),
+    alarms: Sequence[float] = (to_rows.USUAL_ALARMS,),
     keep: int = 0,
     at_once: int = 0,
 ) -> Measured:

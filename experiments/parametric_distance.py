@@ -16,10 +16,11 @@ import jax
 import numpy as np
 import optax
 
-from experiments import cli, features, measure, report
+from experiments import cli, features, measure
 from experiments.measure import Measured
+from experiments.pairs import each_model
 from experiments.train import trained
-from jaxadv import models, training
+from jaxadv import training
 from jaxadv.attacks import fgsm
 from jaxadv.data import Splits
 from jaxadv.defences import parametric_distance
@@ -27,7 +28,6 @@ from jaxadv.ensemble import Ensemble, stacked
 from jaxadv.losses import squared_distance
 
 STUDY = "parametric_distance"
-MODELS = {"cnn": models.cnn, "fc": models.fc}
 
 
 @dataclass(frozen=True)
@@ -136,13 +136,13 @@ def _of_run(state: training.State, number: int) -> dict[str, np.ndarray]:
 
 def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
-    splits, out, config = cli.begin(STUDY, settings)
-    ensemble = stacked(MODELS[settings.model](len(splits.class_names)))
-    features.check_samples(ensemble, splits)
-    state = train_pairs(settings, ensemble, splits, out)
-    whole = measured(settings, ensemble, state, splits, out)
-    measure.write(out, STUDY, config, whole, splits.test, settings.save_adversarial)
-    report.show(out)
+
+    def one(name: str, ensemble: Ensemble, splits: Splits, out: Path) -> Measured:
+        return measured(
+            settings, ensemble, train_pairs(settings, ensemble, splits, out), splits, out
+        )
+
+    each_model(STUDY, settings, [settings.model], stacked, one, features.check_samples)
 
 
 def main() -> None:

@@ -87,7 +87,8 @@ def together(runs: Sequence[Run]) -> list[Row]:
         for r in run["rows"]:
             again = (r["model"], r["defence"]) in taken
             suffix = f", {run['config']['preset']}" if again else ""
-            rows.append({**r, "defence": r["defence"] + suffix})
+            preset = run["config"]["preset"]
+            rows.append({**r, "defence": r["defence"] + suffix, "preset": preset})
         taken |= names
     return rows
 

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from experiments import pathway_tables, tables
+from experiments import gradient_tables, pathway_tables, tables
 from experiments.tables import Table
 from jaxadv import plots, results
 from jaxadv.errors import UserError
@@ -63,7 +63,7 @@ def alignment_tables(rows: Sequence[Row]) -> list[Table]:
     """The tables of `gradient_alignment`."""
     return [
         tables.networks(rows),
-        tables.gradients(rows),
+        gradient_tables.gradients(rows),
         tables.transfer(rows),
         tables.one_and_all(rows),
         tables.detection(rows),
@@ -80,31 +80,33 @@ def magnitude_tables(rows: Sequence[Row]) -> list[Table]:
     """The tables of `gradient_magnitude`."""
     return [
         tables.accuracies(rows),
-        tables.gradients(rows),
-        tables.transfer(rows),
-        tables.length_fits(rows),
+        gradient_tables.gradients(rows),
+        gradient_tables.asymmetry(rows),
+        gradient_tables.length_fits(rows),
     ]
 
 
 def magnitude_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
     """Table 4 of Adam et al.: a panel for each radius, network 2's gradients' length across."""
-    panels = [
-        {
-            **row,
-            "attack": f"{row['attack']} {row['eps']:.3g}",
-            "eps": row["length"],
-            "defence": f"{row['source']} → {row['target']}",
-        }
-        for row in single_source(select(rows, metric="transfer_rate_clean_correct"))
+    metric, across = "transfer_rate_clean_correct", "length asked of network 2's gradients"
+    rates = single_source(select(rows, metric=metric))
+    ways = [{**row, "defence": f"{row['source']} → {row['target']}"} for row in rates]
+    panels = _each_radius(ways, "length")
+    plots.metric_lines(panels, metric, figures / "transfer.png", across=across)
+
+
+def _each_radius(rows: Sequence[Row], across: str) -> list[Row]:
+    """Rows with a panel of `metric_lines` for each radius, and another of their keys across."""
+    return [
+        {**row, "attack": f"{row['attack']} {row['eps']:.3g}", "eps": row[across]} for row in rows
     ]
-    path, across = figures / "transfer.png", "length of network 2's gradients"
-    plots.metric_lines(panels, "transfer_rate_clean_correct", path, across=across)
 
 
 def detection_tables(rows: Sequence[Row]) -> list[Table]:
     """The tables of `disagreement_detection`."""
     return [
-        tables.accuracies(rows),
+        tables.networks(rows),
+        gradient_tables.gradients(rows),
         tables.detection(rows),
         tables.transfer(rows),
         tables.one_and_all(rows),
@@ -113,10 +115,7 @@ def detection_tables(rows: Sequence[Row]) -> list[Table]:
 
 def detection_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
     """ROC curves, a panel for each radius, and success rates."""
-    panels = [
-        {**row, "attack": f"{row['attack']} {row['eps']:.3g}", "eps": row["alarms"]}
-        for row in select(rows, metric="detection_rate")
-    ]
+    panels = _each_radius(select(rows, metric="detection_rate"), "alarms")
     path, across = figures / "roc.png", "false alarms"
     plots.metric_lines(panels, "detection_rate", path, label="attacks found", across=across)
     plots.metric_lines(rows, "success_rate", figures / "success.png")
@@ -141,10 +140,7 @@ def epoch_tables(rows: Sequence[Row]) -> list[Table]:
 def epoch_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
     """Fig 4 of Wiedeman & Wang: a panel for each radius, epochs across."""
     for metric in ("transfer_rate", "success_rate"):
-        panels = [
-            {**row, "attack": f"{row['attack']} {row['eps']:.3g}", "eps": row["epoch"]}
-            for row in select(rows, metric=metric)
-        ]
+        panels = _each_radius(select(rows, metric=metric), "epoch")
         name = f"{metric.partition('_')[0]}.png"
         plots.metric_lines(panels, metric, figures / name, across="epochs of DVERGE")
 

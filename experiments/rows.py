@@ -12,7 +12,7 @@ from jaxadv.results import Row
 from jaxadv.types import Array
 
 Keys = Mapping[str, Any]
-ALARMS = 0.05  # share of natural images on which a detector may raise an alarm
+USUAL_ALARMS = 0.05  # share of natural images on which a detector may raise an alarm
 
 
 def row(metric: str, measured: Rate, **keys: Any) -> Row:
@@ -34,11 +34,12 @@ def attack_rows(
     labels: Array,
     sources: Mapping[str, tuple[int, ...]],
     keys: Keys,
-    alarms: Sequence[float] = (ALARMS,),
+    alarms: Sequence[float] = (USUAL_ALARMS,),
 ) -> Iterator[Row]:
     """Rates of one attack setting: probabilities `[S, M, N, C]`, and those of the clean images.
 
-    For every source: success_rate (every attacked member wrong), and for every member error_rate.
+    For every source: success_rate (every attacked member wrong), also of images they all had right,
+    and for every member error_rate.
     For a single source and every other member: both transfer rates. Of several members: how well
     their disagreement tells images the source gets wrong, before or not, from natural ones.
     """
@@ -50,6 +51,9 @@ def attack_rows(
         fooled = metrics.fooled(wrong, members)
         at = {**keys, "source": source}
         yield row("success_rate", metrics.rate(fooled), **at)
+        right_before = ~np.any(clean_wrong[list(members)], axis=0)
+        success = metrics.rate(fooled, right_before)
+        yield row("success_rate_clean_correct", success, **at)
         joint = metrics.ensemble_wrong(probabilities, labels)
         yield row("error_rate", metrics.rate(joint), **at, target="ensemble")
         if apart is not None:
@@ -57,7 +61,8 @@ def attack_rows(
             found = [metrics.detection(apart, seen, share) for share in alarms]
             yield row("detection_auc", Rate(found[0].auc, found[0].n), **at)
             for share, one in zip(alarms, found, strict=True):
-                yield row("detection_rate", Rate(one.rate, one.n), **at, alarms=share)
+                keys_of = {**at, "alarms": share, "raised": one.raised}
+                yield row("detection_rate", Rate(one.rate, one.n), **keys_of)
         for target in range(len(wrong)):
             name = str(target + 1)
             yield row("error_rate", metrics.rate(wrong[target]), **at, target=name)
@@ -65,9 +70,8 @@ def attack_rows(
                 continue
             plain = metrics.transfer_rate(fooled, wrong[target])
             yield row("transfer_rate", plain, **at, target=name)
-            source_clean_wrong = np.any(clean_wrong[list(members)], axis=0)
             strict = metrics.transfer_rate_clean_correct(
-                fooled, wrong[target], source_clean_wrong, clean_wrong[target]
+                fooled, wrong[target], ~right_before, clean_wrong[target]
             )
             yield row("transfer_rate_clean_correct", strict, **at, target=name)
 

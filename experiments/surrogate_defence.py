@@ -21,8 +21,9 @@ import numpy as np
 import optax
 
 from experiments import cli, decorrelated_pairs
-from experiments.decorrelated_pairs import MODELS, check_sizes, each_model, measured
+from experiments.decorrelated_pairs import check_sizes, measured
 from experiments.measure import Measured
+from experiments.pairs import MODELS, each_model
 from experiments.train import trained
 from jaxadv import training
 from jaxadv.data import Dataset, Splits
@@ -129,7 +130,7 @@ def study(settings: Settings) -> None:
         state = train(settings, name, ensemble, splits, out)
         return measured(settings, name, ensemble, state, splits, out, defence)
 
-    each_model(STUDY, settings, beside, one, partial(check_sizes, settings))
+    each_model(STUDY, settings, settings.models, beside, one, partial(check_sizes, settings))
 
 
 def main() -> None:

@@ -7,9 +7,9 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from experiments.rows import ALARMS
+from experiments.rows import USUAL_ALARMS
 from jaxadv.evaluation import ALL
-from jaxadv.metrics import Interval, mean_line, paired_difference, polynomial_fit
+from jaxadv.metrics import Interval, mean_line, paired_difference
 from jaxadv.plots.reduce import against_distance, distinct, single_source
 from jaxadv.results import Row, by_seed, over_seeds, select
 
@@ -265,7 +265,7 @@ def detection(rows: Sequence[Row]) -> Table:
 
 
 def _at_usual_alarms(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if row.get("alarms", ALARMS) == ALARMS]
+    return [row for row in rows if row.get("alarms", USUAL_ALARMS) == USUAL_ALARMS]
 
 
 def adversarial_features(rows: Sequence[Row]) -> Table:
@@ -277,29 +277,6 @@ def adversarial_features(rows: Sequence[Row]) -> Table:
         if select(chosen, metric="r_squared")
     ]
     return Table("R² of the features on adversarial images crafted on one member", header, lines)
-
-
-def gradients(rows: Sequence[Row]) -> Table:
-    """Angles and lengths of the members' input gradients on natural images.
-
-    Of each seed the mean over images of the cosine and of its absolute value, its standard
-    deviation, and the members' mean length of the true class's probability's gradient.
-    """
-    header = ["model", "pairs", "split", "images", "seeds", "cosine", "|cosine|", "deviation"]
-    header += ["length 1", "length 2", "difference"]
-    lines = []
-    for model, split in distinct(select(rows, metric="cosine"), "model", "split"):
-        for name, pairs in pairs_of(rows, model):
-            chosen = select(pairs, split=split)
-            cosine = select(chosen, metric="cosine")
-            line = [model, name, split, images_of(cosine), str(len(distinct(cosine, "seed")))]
-            names = ("cosine", "absolute_cosine", "cosine_deviation")
-            line += [written(over_seeds(chosen, metric=metric)) for metric in names]
-            lengths = select(chosen, metric="gradient_norm")
-            line += [written(over_seeds(lengths, target=target)) for target in ("1", "2")]
-            line.append(written(over_seeds(chosen, metric="gradient_norm_difference")))
-            lines.append(line)
-    return Table("Input gradients on natural images: mean ± 95 % over seeds", header, lines)
 
 
 def over_epochs(rows: Sequence[Row]) -> Table:
@@ -344,31 +321,6 @@ def slopes(rows: Sequence[Row]) -> Table:
                 cells += [f"{1000 * slope.mean:+.4f}{half}", str(slope.n), within]
                 lines.append(cells)
     title = "Against the squared distance of the weights: slope of each seed's line, mean ± 95 %"
-    return Table(title, header, lines)
-
-
-def length_fits(rows: Sequence[Row]) -> Table:
-    """Transfer against the length of network 2's gradients: the parabola through all pairs.
-
-    Beside its R² that of a straight line.
-    """
-    header = ["model", "attack", "eps", "from", "pairs", "length²", "length", "constant"]
-    header += ["R²", "R² of a line"]
-    rates = single_source(select(rows, metric="transfer_rate_clean_correct"))
-    keys = ("model", "attack", "eps", "source", "target")
-    lines = []
-    for setting in distinct(rates, *keys):
-        here = select(rates, **dict(zip(keys, setting, strict=True)))
-        known = [row for row in here if row["value"] is not None]
-        x, y = ([row[name] for row in known] for name in ("length", "value"))
-        parabola, straight = (polynomial_fit(x, y, degree) for degree in (2, 1))
-        if parabola is None or straight is None:
-            continue
-        model, attack, eps, source, target = setting
-        cells = [model, attack, f"{eps:.3g}", f"{source}→{target}", str(parabola.n)]
-        cells += [f"{c:+.3f}" for c in parabola.coefficients]
-        lines.append([*cells, f"{parabola.r_squared:.3f}", f"{straight.r_squared:.3f}"])
-    title = "Transfer (clean-correct) against the length of network 2's gradients: least squares"
     return Table(title, header, lines)
 
 

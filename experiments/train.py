@@ -53,9 +53,9 @@ def _reused(source: Path, where: Path, state: State, epochs: int) -> State:
     found = checkpoint.latest(source / where, state)
     done = 0 if found is None else int(found.epoch[0])
     if found is None or done != epochs:
+        remedy = "finish that run with --resume first" if done < epochs else f"ask for {done}"
         raise UserError(
-            f"--from {source}: its {where.name} networks have {done} of {epochs} epochs; "
-            "finish that run with --resume first"
+            f"--from {source}: its {where.name} networks have {done} of {epochs} epochs; {remedy}"
         )
     return found
 

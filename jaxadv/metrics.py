@@ -80,18 +80,21 @@ class Detection(NamedTuple):
     """How well a score tells attacked images from natural ones; None where there are none.
 
     auc: area under the ROC curve. rate: share of attacked images found at the threshold that sounds
-    `alarms` of the natural ones. n: attacked images.
+    `alarms` of the natural ones. n: attacked images. raised: share of the natural images on which
+    that threshold does raise an alarm.
     """
 
     auc: float | None
     rate: float | None
     n: int
+    raised: float | None = None
 
 
 def detection(natural: ArrayLike, attacked: ArrayLike, alarms: float = 0.05) -> Detection:
     """Detection by a score that rises with suspicion: `[N]` of natural, `[K]` of attacked images.
 
-    The threshold is the least that raises an alarm on no more than `alarms` of the natural images.
+    The threshold is the least that raises an alarm on no more than `alarms` of these same natural
+    images; where scores tie it raises fewer.
 
     Raises:
         UserError: if `alarms` is no share.
@@ -106,7 +109,8 @@ def detection(natural: ArrayLike, attacked: ArrayLike, alarms: float = 0.05) -> 
     auc = float(np.mean(below + above) / 2 / len(natural))  # ties count half
     allowed = int(alarms * len(natural) + 1e-9)
     threshold = ordered[-1 - allowed] if allowed < len(natural) else -np.inf
-    return Detection(auc, float(np.mean(attacked > threshold)), len(attacked))
+    found, raised = (float(np.mean(scores > threshold)) for scores in (attacked, natural))
+    return Detection(auc, found, len(attacked), raised)
 
 
 def pathway_rates(wrong_members: Array, errors: Array) -> dict[str, Rate]:
@@ -196,8 +200,12 @@ class Fit(NamedTuple):
 
 
 def polynomial_fit(x: Sequence[float], y: Sequence[float], degree: int) -> Fit | None:
-    """The polynomial of y on x; None where it would pass through any points, or y is constant."""
-    if len(set(x)) <= degree + 1 or len(set(y)) < 2:
+    """The least-squares polynomial of `y` on `x`, both `[N]`.
+
+    None where it is not determined (no more than `degree` different x), would meet every point
+    whatever they are (no more than `degree` + 1 points), or y is constant, so that R² is 0/0.
+    """
+    if len(set(x)) <= degree or len(x) <= degree + 1 or len(set(y)) < 2:
         return None
     coefficients = np.polyfit(x, y, degree)
     missed = np.asarray(y) - np.polyval(coefficients, x)

@@ -1,5 +1,6 @@
 """Detection by disagreement end to end on the embedded digits, in every way to differ."""
 
+from itertools import combinations
 from pathlib import Path
 
 import jax
@@ -8,18 +9,19 @@ import optax
 import pytest
 
 from experiments import cli, disagreement_detection
-from experiments.disagreement_detection import ALARMS, SKETCH, WAYS
+from experiments.disagreement_detection import ROBUST, ROC_ALARMS, WAYS
 from experiments.rows import attack_rows
 from jaxadv import models, results, training
 from jaxadv.data import Dataset
 from jaxadv.ensemble import stacked
 from jaxadv.evaluation import each_and_all
+from jaxadv.plots import style
 from tests.stopping import stop_after
 from tests.test_experiments import cache, refused  # noqa: F401
 
 SMALL = "--preset smoke --ways dverge plain robust --epochs 2 --dverge-epochs 1 --pgd-steps 2"
 
-N = SKETCH + 8  # enough for a regression on its directions
+N = ROBUST.sketch_width + 8  # enough for a regression on its directions
 
 
 def run(out: Path, *words: str) -> None:
@@ -35,19 +37,29 @@ def study(tmp_path_factory, cache) -> Path:  # noqa: F811
     return out
 
 
-@pytest.mark.parametrize("name", WAYS)
-def test_every_way_takes_a_step(name):
+def stepped(name, seed=0):
+    """The weights of the first layer after one step in one way, from the same start."""
     pair, way = stacked(models.fc(3, widths=(8, 6), feature_block=2)), WAYS[name]
-    phases = way.phases(pair, optax.adam(1e-2))
+    phases = way.phases(pair, optax.sgd(1e-2))
     data = Dataset(jax.random.uniform(jax.random.key(0), (N, 3, 3, 1)), jnp.arange(N) % 3)
     values = {key: [value] for key, value in way.settings.items()}
-    state = training.init(pair.init, phases, data, [0], values)
-    before = state.variables["params"]["linear1"]["kernel"].copy()
-    ((after, metrics),) = training.fit(phases, state, data, epochs=1, batch_size=N)
-    moved = jnp.abs(after.variables["params"]["linear1"]["kernel"] - before)
-    assert bool(jnp.all(jnp.isfinite(moved)))
-    assert float(moved.max()) > 0
-    assert all(bool(jnp.all(jnp.isfinite(value))) for value in metrics.values())
+    state = training.init(pair.init, phases, data, [seed], values)
+    state = state._replace(epoch=state.epoch + 9)  # past the beginning of the gentler form
+    ((after, _),) = training.fit(phases, state, data, epochs=10, batch_size=N)
+    return after.variables["params"]["linear1"]["kernel"]
+
+
+def test_every_way_takes_steps_of_its_own():
+    after = {name: stepped(name) for name in WAYS}
+    assert all(bool(jnp.all(jnp.isfinite(weights))) for weights in after.values())
+    # DVERGE's two differ in where they begin.
+    apart = [name for name in WAYS if name != "dverge-decorrelated"]
+    for one, other in combinations(apart, 2):
+        assert float(jnp.abs(after[one] - after[other]).max()) > 1e-6, (one, other)
+
+
+def test_every_way_has_a_colour_of_its_own():
+    assert len(set(style.defence_colours(list(WAYS)).values())) == len(WAYS)
 
 
 def test_a_row_for_every_share_of_alarms():
@@ -68,7 +80,7 @@ def test_every_way_is_measured(study):
     for way in ("plain", "robust", "dverge"):
         pairs = results.select(rows, defence=way)
         found = results.select(pairs, metric="detection_rate", source="all")
-        assert [row["alarms"] for row in found] == [*ALARMS] * 2
+        assert [row["alarms"] for row in found] == [*ROC_ALARMS] * 2
         for seed in (0, 1):
             curve = [row["value"] for row in found if row["seed"] == seed]
             assert curve == sorted(curve)
@@ -81,6 +93,18 @@ def test_stopped_in_dverge_and_resumed_equals_uninterrupted(study, tmp_path, mon
     stop_after(3, monkeypatch, lambda: run(out))  # two epochs of plain pairs, one of DVERGE
     run(out, "--resume")
     assert results.read(out)["rows"] == results.read(study)["rows"]
+
+
+@pytest.mark.slow
+def test_from_takes_some_of_the_ways_of_another_run(study, tmp_path, capsys):
+    out = tmp_path / "again"
+    run(out, "--ways", "dverge", "--from", str(study))
+    here, there = (results.read(folder)["rows"] for folder in (out, study))
+    assert here == results.select(there, defence="dverge")
+    more = ["--dverge-epochs", "2", "--from", str(study)]
+    assert "have 1 of 2 epochs" in refused(capsys, lambda: run(tmp_path / "more", *more))
+    fewer = ["--epochs", "1", "--from", str(study)]
+    assert "trained with epochs 2, not 1" in refused(capsys, lambda: run(tmp_path / "less", *fewer))
 
 
 @pytest.mark.parametrize(

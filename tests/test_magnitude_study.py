@@ -6,13 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import cli, gradient_magnitude
+from experiments import cli, gradient_magnitude, gradient_tables
 from jaxadv import results
 from jaxadv.training import State
 from tests.stopping import stop_after
 from tests.test_experiments import cache, refused  # noqa: F401
 
-SMALL = "--preset smoke --lengths 0.5 3.0 --epochs 3 --igs-steps 2 --igs-examples 60"
+SMALL = "--preset smoke --lengths 0.5 1.0 2.0 4.0 --epochs 3 --igs-steps 2 --igs-examples 60"
 
 
 def run(out: Path, *words: str) -> None:
@@ -44,13 +44,16 @@ def study(tmp_path_factory, cache) -> Path:  # noqa: F811
 @pytest.mark.slow
 def test_every_pair_is_measured(study):
     rows = results.read(study)["rows"]
-    for defence, length in (("0.1 & 0.5", 0.5), ("0.1 & 3", 3.0)):
+    for defence, length in (("0.1 & 0.5", 0.5), ("0.1 & 4", 4.0)):
         pairs = results.select(rows, defence=defence)
         assert {row["length"] for row in pairs} == {length}
         assert len(results.select(pairs, metric="transfer_rate", eps=0.1)) == 4
         norms = results.select(pairs, metric="gradient_norm", split="test")
         assert [row["seed"] for row in norms] == [100, 100, 101, 101]  # the paper's first seeds
     assert (study / "figures" / "transfer.png").exists()
+    fits = gradient_tables.length_fits(rows).lines
+    assert [cells[3] for cells in fits] == ["1→2", "2→1"]
+    assert all(float(cells[8]) <= 1 for cells in fits if cells[8] != "–")
 
 
 @pytest.mark.slow
@@ -59,7 +62,7 @@ def test_the_first_network_is_the_same_in_every_pair(study):
     for metric in ("clean_accuracy", "gradient_norm"):
         values = [
             [row["value"] for row in results.select(rows, metric=metric, target="1", length=length)]
-            for length in (0.5, 3.0)
+            for length in (0.5, 4.0)
         ]
         clean = [values[0][0], values[0][1]]
         assert values[1][:2] == clean
@@ -68,7 +71,7 @@ def test_the_first_network_is_the_same_in_every_pair(study):
 @pytest.mark.slow
 def test_longer_gradients_are_longer(study):
     rows = results.select(results.read(study)["rows"], metric="gradient_norm", target="2")
-    short, long = ([r["value"] for r in rows if r["length"] == length] for length in (0.5, 3.0))
+    short, long = ([r["value"] for r in rows if r["length"] == length] for length in (0.5, 4.0))
     assert max(short) < min(long)
 
 

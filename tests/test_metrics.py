@@ -66,8 +66,11 @@ def test_detection_keeps_the_share_of_false_alarms():
     assert metrics.detection(natural, [0.0, 1.0], alarms=1.0).rate == 1.0
     with pytest.raises(UserError, match="false alarms 5: give a share"):
         metrics.detection(natural, [0.5], alarms=5)
-    assert metrics.detection(np.zeros(10), np.zeros(3)) == (0.5, 0.0, 3)
-    assert metrics.detection(natural, []) == (None, None, 0)
+    tied = [0.1, 0.2, 0.5, 0.5, 0.5]
+    assert metrics.detection(tied, [0.6], alarms=0.4).raised == 0.0  # 2 of 5 allowed, 3 tie
+    assert metrics.detection(tied, [0.6], alarms=0.6).raised == 0.6
+    assert metrics.detection(np.zeros(10), np.zeros(3)) == (0.5, 0.0, 3, 0.0)
+    assert metrics.detection(natural, []) == (None, None, 0, None)
 
 
 def test_interval_against_the_t_table():
@@ -147,7 +150,13 @@ def test_polynomial_fit_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("x", "y"), [([], []), ([1.0, 2.0, 3.0], [1.0, 0.0, 1.0]), ([1.0, 2.0, 3.0, 4.0], [0.5] * 4)]
+    ("x", "y"),
+    [
+        ([], []),
+        ([1.0, 2.0, 3.0], [1.0, 0.0, 1.0]),  # met whatever they are
+        ([1.0, 1.0, 2.0, 2.0], [1.0, 0.0, 1.0, 0.0]),  # not determined
+        ([1.0, 2.0, 3.0, 4.0], [0.5] * 4),
+    ],
 )
-def test_no_fit_through_what_any_parabola_fits(x, y):
+def test_no_fit_where_there_is_none(x, y):
     assert metrics.polynomial_fit(x, y, 2) is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import decorrelated_pairs, readme, tables
+from experiments import decorrelated_pairs, gradient_tables, readme, tables
 
 COMMAND = "python -m experiments.decorrelated_pairs --preset paper"
 AT = {"attack": "fgsm", "ball": "linf", "eps": 0.1}
@@ -169,16 +169,41 @@ def test_slopes_are_each_seeds_own():
     assert tables.slopes(rows[:2]).lines == []  # one distance has no slope
 
 
-def test_parabola_through_all_pairs_and_the_line_beside_it():
-    keys = {**AT, "model": "fc", "metric": "transfer_rate_clean_correct", "source": "2"}
-    lengths = (-2.0, -1.0, 0.0, 1.0, 2.0)  # as in the tests of the fit
+def magnitude(seed, length, measured, value):
+    """Rows of one pair: the measured length of network 2's gradients, transfer from it."""
+    keys = {"model": "fc", "defence": f"0.1 & {length}", "seed": seed, "length": length}
+    way = {"source": "2", "target": "1", "metric": "transfer_rate_clean_correct"}
+    norm = {"metric": "gradient_norm", "target": "2", "split": "test"}
+    return [{**keys, **AT, **way, "value": value}, {**keys, **norm, "value": measured}]
+
+
+def test_parabola_over_measured_lengths_and_the_line_beside_it():
+    lengths = (-2.0, -1.0, 0.0, 1.0, 2.0)  # measured, as in the tests of the fit; 9 was asked for
+    values = (1.0, 0.0, 0.0, 0.0, 1.0)
     rows = [
-        {**keys, "target": "1", "seed": 0, "length": length, "value": value}
-        for length, value in zip(lengths, (1.0, 0.0, 0.0, 0.0, 1.0), strict=True)
+        row
+        for seed, at in enumerate(zip(lengths, values, strict=True))
+        for row in magnitude(seed, 9.0, *at)
     ]
-    (cells,) = tables.length_fits([*rows, {**rows[0], "value": None}]).lines
+    nothing = magnitude(5, 9.0, 3.0, None)
+    (cells,) = gradient_tables.length_fits([*rows, *nothing]).lines
     assert cells[3:6] == ["2→1", "5", "+0.286"]
-    assert cells[7:] == ["-0.171", "0.952", "0.000"]
+    assert cells[7:] == ["-0.171", "0.952", "0.000", "–"]  # one target length has no curve
+
+
+def test_too_few_pairs_for_a_parabola_are_shown_without_one():
+    rows = [*magnitude(0, 1.0, 1.0, 0.5), *magnitude(0, 2.0, 2.0, 0.4)]
+    (cells,) = gradient_tables.length_fits(rows).lines
+    assert cells[4:] == ["2", *["–"] * 6]
+
+
+def test_asymmetry_keeps_the_ways_apart():
+    rows = pair("plain", 0, (0.9, 0.9), (0.5, 0.7)) + pair("plain", 1, (0.9, 0.9), (0.3, 0.9))
+    found = line(gradient_tables.asymmetry(rows), "plain")  # half of these, clean-correct
+    assert found["M1→M2"].startswith("0.200 ±")
+    assert found["M2→M1"].startswith("0.400 ±")
+    assert found["M1→M2 − M2→M1"].startswith("-0.200 ±")
+    assert found["M1"] == "–"
 
 
 def test_accuracies_of_each_member():

@@ -78,7 +78,7 @@ def draw_lines(
             ax.fill_between(eps, mean - half, mean + half, color=colour, alpha=0.16, lw=0)
             ax.plot(eps, mean, dashes, color=colour, lw=1.8, marker="o", ms=4)
             counts[defence] += [value.n for _, value in known]
-    radii = sorted(distinct(here, "eps"))
+    radii = style.spread(sorted(distinct(here, "eps")), 0.08)
     ax.set_title(style.heading(*setting))
     ax.set_xticks(radii, [f"{eps:.3g}" for eps in radii])
     ax.set_xlabel(style.radius_label(setting[2]))

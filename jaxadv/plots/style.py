@@ -60,7 +60,10 @@ STYLE = {
 
 # Okabe & Ito, told apart by every kind of colour vision; the two of the main study are fixed
 NAMED = {"plain": "#E69F00", "decorrelated": "#0072B2"}
-OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+OTHERS = (
+    *("#009E73", "#CC79A7", "#56B4E9", "#D55E00"),
+    *("#262626", "#832DB6", "#A96B59", "#94A4A2"),  # Petroff's where theirs are used up
+)
 
 # Petroff, "Accessible color sequences for data visualization" (2021): ten that stay distinct
 CLASSES = (
@@ -148,6 +151,15 @@ def limit(ax: Axes, low: float, high: float) -> None:
     """Vertical limits, with room for a mark that lies on one."""
     margin = 0.02 * (high - low)
     ax.set_ylim(low - margin, high + margin)
+
+
+def spread(values: Sequence[float], least: float) -> list[float]:
+    """Those of ascending values whose labels do not overlap: apart by a share of their range."""
+    kept: list[float] = []
+    for value in values:
+        if not kept or value - kept[-1] >= least * (values[-1] - values[0]):
+            kept.append(value)
+    return kept
 
 
 def blank(ax: Axes, note: str = "") -> None:

@@ -1,0 +1,103 @@
+"""Tables of the studies of input gradients."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from experiments.tables import Table, compared, images, images_of, pairs_of, radius, written
+from jaxadv.metrics import polynomial_fit
+from jaxadv.plots.reduce import distinct, single_source
+from jaxadv.results import Row, over_seeds, select
+
+
+def gradients(rows: Sequence[Row]) -> Table:
+    """Angles and lengths of the members' input gradients on natural images.
+
+    Of each seed the mean over images of the cosine and of its absolute value, its standard
+    deviation, and the members' mean length of the true class's probability's gradient.
+    """
+    header = ["model", "pairs", "split", "images", "seeds", "cosine", "|cosine|", "deviation"]
+    header += ["length 1", "length 2", "difference"]
+    lines = []
+    for model, split in distinct(select(rows, metric="cosine"), "model", "split"):
+        for name, pairs in pairs_of(rows, model):
+            chosen = select(pairs, split=split)
+            cosine = select(chosen, metric="cosine")
+            line = [model, name, split, images_of(cosine), str(len(distinct(cosine, "seed")))]
+            names = ("cosine", "absolute_cosine", "cosine_deviation")
+            line += [written(over_seeds(chosen, metric=metric)) for metric in names]
+            lengths = select(chosen, metric="gradient_norm")
+            line += [written(over_seeds(lengths, target=target)) for target in ("1", "2")]
+            line.append(written(over_seeds(chosen, metric="gradient_norm_difference")))
+            lines.append(line)
+    return Table("Input gradients on natural images: mean ± 95 % over seeds", header, lines)
+
+
+def asymmetry(rows: Sequence[Row]) -> Table:
+    """Success on each network and transfer each way, of images that were right before.
+
+    Table 4 of Adam et al. (2019). The last column is the difference of the ways, paired by seed.
+    """
+    header = ["model", "attack", "eps", "pairs", "images", "seeds", "M1", "M2"]
+    header += ["M1→M2", "M2→M1", "M1→M2 − M2→M1"]
+    single = single_source(select(rows, metric="transfer_rate_clean_correct"))
+    lines = []
+    for model, attack, eps in distinct(single, "model", "attack", "eps"):
+        for name, pairs in pairs_of(rows, model):
+            here = single_source(select(pairs, attack=attack, eps=eps))
+            rates = select(here, metric="transfer_rate_clean_correct")
+            success = select(here, metric="success_rate_clean_correct")
+            forth, back = (select(rates, source=source) for source in ("1", "2"))
+            words = [model, attack, radius(here[0]), name, images(here)]
+            words.append(str(len(distinct(rates, "seed"))))
+            words += [written(over_seeds(success, source=source)) for source in ("1", "2")]
+            words += [written(over_seeds(way)) for way in (forth, back)]
+            lines.append([*words, compared(forth, back)])
+    title = "Transfer each way, of images that both networks had right: mean ± 95 % over seeds"
+    return Table(title, header, lines)
+
+
+def length_fits(rows: Sequence[Row]) -> Table:
+    """Transfer against the mean length of network 2's gradients: the parabola through all pairs.
+
+    Lengths are those measured on test images. Beside its R² that of a straight line, and that of
+    the parabola through the means over seeds of each target length.
+    """
+    header = ["model", "attack", "eps", "from", "pairs", "length²", "length", "constant"]
+    header += ["R²", "R² of a line", "R² of means"]
+    lengths = {_pair(row): row["value"] for row in _lengths(rows)}
+    rates = single_source(select(rows, metric="transfer_rate_clean_correct"))
+    keys = ("preset", "model", "attack", "eps", "source", "target")
+    lines = []
+    for setting in distinct(rates, *keys):
+        here = select(rates, **dict(zip(keys, setting, strict=True)))
+        known = [row for row in here if row["value"] is not None]
+        x, y = [lengths[_pair(row)] for row in known], [row["value"] for row in known]
+        parabola, straight = (polynomial_fit(x, y, degree) for degree in (2, 1))
+        means = polynomial_fit(*_means(known, x, y), 2)
+        _, model, attack, eps, source, target = setting
+        cells = [model, attack, f"{eps:.3g}", f"{source}→{target}", str(len(known))]
+        coefficients = parabola.coefficients if parabola else ()
+        cells += [f"{c:+.3f}" for c in coefficients] or ["–"] * 3
+        cells += [f"{fit.r_squared:.3f}" if fit else "–" for fit in (parabola, straight, means)]
+        lines.append(cells)
+    title = "Transfer (clean-correct) against the measured length of network 2's gradients"
+    return Table(title, header, lines)
+
+
+def _means(
+    rows: Sequence[Row], x: Sequence[float], y: Sequence[float]
+) -> tuple[list[float], list[float]]:
+    """The means of x and of y over the seeds of each target length."""
+    targets = np.asarray([row["length"] for row in rows])
+    each = [targets == target for target in distinct(rows, "length")]
+    x_means, y_means = ([float(np.mean(np.asarray(v)[at])) for at in each] for v in (x, y))
+    return x_means, y_means
+
+
+def _lengths(rows: Sequence[Row]) -> list[Row]:
+    return select(rows, metric="gradient_norm", target="2", split="test")
+
+
+def _pair(row: Row) -> tuple:
+    return row.get("preset"), row["model"], row["defence"], row["seed"]
