@@ -27,6 +27,7 @@ def picture_rows(rows: Mapping[str, np.ndarray], path: str | Path) -> None:
                 ax.set_xticks([])
                 ax.set_yticks([])
                 ax.grid(False)
+                ax.spines[:].set(visible=True, color=style.PALE)
             if count:
                 label = {"rotation": 0, "ha": "right", "va": "center"}
                 line[0].set_ylabel(title, **label)
