@@ -133,7 +133,8 @@ def _stretches(seeds: Sequence[int]) -> list[list[int]]:
 def provenance(name: str, run: Run) -> str:
     """One line: where these results lie, what made them, on how many seeds."""
     merged = ", measured in parts" if isinstance(run["environment"], list) else ""
-    return f"- `results/{name}/`: `{command(run)}`, {len(run['config']['seeds'])} seeds{merged}"
+    count = len(run["config"]["seeds"])
+    return f"- `results/{name}/`: `{command(run)}`, {count} seed{'' if count == 1 else 's'}{merged}"
 
 
 def section(directory: Path = RESULTS) -> str:

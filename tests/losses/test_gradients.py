@@ -104,6 +104,26 @@ def test_one_member_has_no_angle():
             function(jnp.ones(shape))
 
 
+@pytest.mark.parametrize(("model", "side"), [(models.cnn, 8), (models.lenet, 10)])
+def test_lengths_of_a_network_that_takes_its_batch_in_chunks_are_differentiated(model, side):
+    """Twice through a loop: the mean of the gradients on batches too small for chunks."""
+    ensemble = stacked(model(10))
+    x = jax.random.uniform(jax.random.key(0), (100, side, side, 1))
+    y = jnp.arange(100) % 10
+    variables = ensemble.init(jax.random.key(1), x[:1])
+
+    def length(variables, x, y):
+        norms = probability_gradient_norms(*input_gradients(ensemble, variables, x, y))
+        return jnp.mean(norms)
+
+    whole = jax.grad(length)(variables, x, y)
+    parts = [jax.grad(length)(variables, x[i : i + 20], y[i : i + 20]) for i in range(0, 100, 20)]
+    mean = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *parts)
+    scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(mean))
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(mean), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4 * scale)
+
+
 class Smooth(nn.Module):
     """One hidden layer without corners."""
 
