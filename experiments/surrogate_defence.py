@@ -3,11 +3,13 @@
     python -m experiments.surrogate_defence --preset smoke     # digits, seconds
     python -m experiments.surrogate_defence --preset quick     # MNIST, CPU minutes
     python -m experiments.surrogate_defence --preset paper     # MNIST, as the pairs of the paper
+    python -m experiments.surrogate_defence --preset robust    # the classes first, against collapse
 
 An attacker who cannot see the deployed network crafts on one of his own. A surrogate of his kind is
 trained and then frozen, and a new network beside it with λ = 0 and λ = 0.05 on the correlation of
 its features with the surrogate's; the two begin at the same weights and see the same batches. Then
-the surrogate is attacked, and the new network's answers counted.
+the surrogate is attacked, and the new network's answers counted. `robust` is as in
+`decorrelated_pairs`: it trains no independent networks of its own.
 """
 
 from collections.abc import Sequence
@@ -44,6 +46,15 @@ class Settings(decorrelated_pairs.Settings):
 
 PRESETS = {
     "paper": (PAPER := Settings(preset="paper", models=("cnn",), balls=("linf",))),
+    "robust": replace(
+        PAPER,
+        preset="robust",
+        strengths=(0.2,),
+        direction="both",
+        sketch_width=128,
+        delay_epochs=2,
+        ramp_epochs=4,
+    ),
     "quick": replace(PAPER, preset="quick", models=("fc",), seeds=2, epochs=5, pgd_examples=500),
     "smoke": replace(
         PAPER,
