@@ -32,7 +32,13 @@ class Settings(autoencoders.Settings):
 PRESETS = {
     "paper": (PAPER := Settings(preset="paper")),
     "quick": replace(PAPER, **QUICK),
-    "smoke": replace(PAPER, **SMOKE, strengths=(0.005,), unshared=(2, 6), directions=("sum",)),
+    "smoke": replace(
+        PAPER,
+        **SMOKE | {"attacks": ("fgsm",)},
+        strengths=(0.005,),
+        unshared=(2, 6),
+        directions=("sum",),
+    ),
 }
 
 

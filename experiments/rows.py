@@ -58,11 +58,7 @@ def attack_rows(
         yield row("error_rate", metrics.rate(joint), **at, target="ensemble")
         if apart is not None:
             seen = metrics.disagreement(probabilities)[fooled]
-            found = [metrics.detection(apart, seen, share) for share in alarms]
-            yield row("detection_auc", Rate(found[0].auc, found[0].n), **at)
-            for share, one in zip(alarms, found, strict=True):
-                keys_of = {**at, "alarms": share, "raised": one.raised}
-                yield row("detection_rate", Rate(one.rate, one.n), **keys_of)
+            yield from _detection_rows(apart, seen, alarms, at)
         for target in range(len(wrong)):
             name = str(target + 1)
             yield row("error_rate", metrics.rate(wrong[target]), **at, target=name)
@@ -74,6 +70,17 @@ def attack_rows(
                 fooled, wrong[target], ~right_before, clean_wrong[target]
             )
             yield row("transfer_rate_clean_correct", strict, **at, target=name)
+
+
+def _detection_rows(
+    natural: Array, attacked: Array, alarms: Sequence[float], keys: Keys
+) -> Iterator[Row]:
+    """detection_auc, and detection_rate at each share of false alarms; "raised": the real share."""
+    found = [metrics.detection(natural, attacked, share) for share in alarms]
+    yield row("detection_auc", Rate(found[0].auc, found[0].n), **keys)
+    for share, one in zip(alarms, found, strict=True):
+        at = {**keys, "alarms": share, "raised": one.raised}
+        yield row("detection_rate", Rate(one.rate, one.n), **at)
 
 
 def feature_rows(measured: Mapping[str, Array], n: int, keys: Keys) -> Iterator[Row]:
