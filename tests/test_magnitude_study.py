@@ -83,6 +83,15 @@ def test_stopped_and_resumed_equals_uninterrupted(study, tmp_path, monkeypatch):
     assert results.read(out)["rows"] == results.read(study)["rows"]
 
 
+@pytest.mark.slow
+def test_from_attacks_the_networks_of_another_run(study, tmp_path):
+    out = tmp_path / "again"
+    run(out, "--from", str(study), "--igs-steps", "1")
+    here, there = (results.read(folder)["rows"] for folder in (out, study))
+    of = {"metric": "gradient_norm"}
+    assert results.select(here, **of) == results.select(there, **of)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
