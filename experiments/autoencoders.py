@@ -25,6 +25,8 @@ from jaxadv.models import Autoencoder, Model
 from jaxadv.training import Phase, State
 from jaxadv.types import Array, Key, Variables
 
+ON_FGSM = " + FGSM"  # ends the names of networks that were trained on FGSM images at last
+
 
 @dataclass(frozen=True)
 class Settings(cli.Common):
@@ -206,7 +208,7 @@ def train(settings: Settings, network: Network, splits: Splits, out: Path) -> di
     finished = stage("classifier", stage("autoencoder", None))
     if not settings.adversarial_epochs:
         return {"": finished}
-    return {"": finished, " + FGSM": stage("adversarial", finished)}
+    return {"": finished, ON_FGSM: stage("adversarial", finished)}
 
 
 def _begin(

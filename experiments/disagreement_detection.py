@@ -7,8 +7,8 @@
 Pairs of one architecture are trained in every way to differ, from the same initial weights on the
 same batches: the decorrelation of Wiedeman & Wang and its gentler form, a distance between the
 weights, the peers GAL and ADP, input gradients at right angles and opposed; from plain and from
-decorrelated pairs DVERGE goes on. PGD then makes images that fool one network, or
-both at once, and a detector raises an alarm where the two disagree (Adam et al. 2019, 3.2).
+decorrelated pairs DVERGE goes on. PGD then makes images that fool one network, or both at once,
+and a detector raises an alarm where the two disagree (Adam et al. 2019, 3.2).
 """
 
 from collections.abc import Callable, Mapping
@@ -194,12 +194,16 @@ def train(
 
 def train_all(settings: Settings, pair: Ensemble, data: Dataset, out: Path) -> dict[WayName, State]:
     """The pairs of every way asked for, and of those that one of these begins at."""
-    wanted = {way for name in settings.ways for way in (name, WAYS[name].after)}
     states: dict[WayName, State] = {}
-    for name in WAYS:
-        if name in wanted:
-            states[name] = train(settings, name, pair, data, out, states)
+    for name in trained_ways(settings):
+        states[name] = train(settings, name, pair, data, out, states)
     return states
+
+
+def trained_ways(settings: Settings) -> list[WayName]:
+    """The ways asked for and those that one of these begins at, these first."""
+    wanted = {way for name in settings.ways for way in (name, WAYS[name].after)}
+    return [name for name in WAYS if name in wanted]
 
 
 def measured(
@@ -245,8 +249,9 @@ def check_sizes(settings: Settings, pair: Ensemble, splits: Splits) -> None:
     if settings.from_dir is None:
         width = features.feature_width(pair, splits.train)
         widths = {"decorrelated": width, "robust": ROBUST.sketch_width}
-        for way in set(widths) & set(settings.ways):
-            check_regression(settings.batch_size, widths[way])
+        for way in trained_ways(settings):
+            if way in widths:
+                check_regression(settings.batch_size, widths[way])
 
 
 def study(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from experiments.autoencoders import ON_FGSM
 from experiments.tables import Table, compared, written
 from jaxadv.plots.reduce import distinct
 from jaxadv.results import Row, over_seeds, select
@@ -38,7 +39,8 @@ def reconstructions(rows: Sequence[Row]) -> Table:
 def survival(rows: Sequence[Row]) -> Table:
     """Under each attack in each direction: which reconstructions are still read rightly.
 
-    Beside "any": its difference from the first network's, paired by seed.
+    Beside "any": its difference, paired by seed, from the first network's that was trained on such
+    images, natural ones or FGSM.
     """
     networks = distinct(rows, "defence")
     header = ["attack", "direction", "eps", "network", "images", "seeds", "any", f"− {networks[0]}"]
@@ -49,7 +51,6 @@ def survival(rows: Sequence[Row]) -> Table:
             continue
         for eps in distinct(select(rows, attack=attack), "eps"):
             here = select(rows, attack=attack, direction=direction, eps=eps)
-            first = select(here, defence=networks[0])
             for network in networks:
                 chosen = select(here, defence=network)
                 if not chosen:
@@ -58,12 +59,20 @@ def survival(rows: Sequence[Row]) -> Table:
                 line = [attack, direction, f"{eps:.3g}", network, images]
                 line.append(str(len(distinct(chosen, "seed"))))
                 line.append(written(over_seeds(chosen, metric="any_correct")))
-                base = [] if network == networks[0] else first
+                first = next(n for n in networks if _on_fgsm(n) == _on_fgsm(network))
+                base = [] if network == first else select(here, defence=first)
                 line.append(compared(chosen, base, metric="any_correct"))
                 line += [written(over_seeds(chosen, metric=name)) for name in list(RATES)[1:]]
                 lines.append(line)
-    title = "Reconstructions read rightly under attack; difference paired by seed"
+    title = (
+        "Reconstructions read rightly under attack; difference paired by seed, of networks on FGSM "
+        "images from the first of these"
+    )
     return Table(title, header, lines)
+
+
+def _on_fgsm(network: str) -> bool:
+    return network.endswith(ON_FGSM)
 
 
 def single(rows: Sequence[Row]) -> Table:

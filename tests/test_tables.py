@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import decorrelated_pairs, gradient_tables, readme, tables
+from experiments import decorrelated_pairs, gradient_tables, pathway_tables, readme, tables
 
 COMMAND = "python -m experiments.decorrelated_pairs --preset paper"
 AT = {"attack": "fgsm", "ball": "linf", "eps": 0.1}
@@ -210,3 +210,23 @@ def test_accuracies_of_each_member():
     plain = line(tables.accuracies(ROWS), "plain")
     assert (plain["network 1"], plain["mean probability"]) == ("0.900 ± 0.000", "0.900 ± 0.000")
     assert line(tables.accuracies(ROWS), "decorrelated")["network 2"].startswith("0.500 ±")
+
+
+def test_networks_trained_on_fgsm_images_are_compared_among_themselves():
+    at = {**AT, "direction": "min", "metric": "any_correct", "n": 10}
+    values = {
+        "DNA": (0.5, 0.6),
+        "AE": (0.4, 0.4),
+        "DNA + FGSM": (0.9, 0.9),
+        "AE + FGSM": (0.6, 0.8),
+    }
+    rows = [
+        {**at, "defence": name, "seed": seed, "value": value}
+        for name, pair in values.items()
+        for seed, value in enumerate(pair)
+    ]
+    table = pathway_tables.survival(rows)
+    found = {name: line(table, name)["− DNA"] for name in values}
+    assert found["DNA"] == found["DNA + FGSM"] == ""
+    assert found["AE"].startswith("-0.150 ±")
+    assert found["AE + FGSM"].startswith("-0.200 ±")
