@@ -45,6 +45,11 @@ def pair_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
         plots.feature_scatter(panels, figures / f"features-{model}.png")
 
 
+def surrogate_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
+    """As of pairs, but of attacks on the surrogate alone: a deployed network is not seen."""
+    pair_figures(directory, [row for row in rows if row.get("source") in (None, "1")], figures)
+
+
 def _first_runs(rows: Sequence[Row], model: str) -> dict[str, int]:
     """Where each defence's first seed stands on the runs axis: defence by seed, in row order."""
     runs = list(
@@ -211,7 +216,7 @@ def pathway_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None
 STUDIES = {
     "decorrelated_pairs": (pair_tables, pair_figures),
     "parametric_distance": (distance_tables, distance_figures),
-    "surrogate_defence": (pair_tables, pair_figures),
+    "surrogate_defence": (pair_tables, surrogate_figures),
     "dverge": (epoch_tables, epoch_figures),
     "gradient_alignment": (alignment_tables, alignment_figures),
     "gradient_magnitude": (magnitude_tables, magnitude_figures),
