@@ -80,7 +80,7 @@ PRESETS = {
         model="fc",
         seeds=2,
         lengths=(0.5, 1.0, 2.0, 4.0),
-        epochs=10,
+        epochs=4,
         eps=(0.1,),
         igs_examples=120,
     ),

@@ -4,6 +4,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from zipfile import BadZipFile
@@ -62,6 +63,12 @@ class Trial(NamedTuple):
         return {"attack": self.name, "ball": self.ball, **swept}
 
 
+@lru_cache(maxsize=4)
+def _natural_program(ensemble: Ensemble) -> Callable[..., Any]:
+    """Scores on natural images, of every run; traced once by a study that measures on the way."""
+    return jit(over_runs(features.natural(ensemble)))
+
+
 def accuracy(
     ensemble: Ensemble, state: State, test: Dataset, runs: Sequence[Keys]
 ) -> list[list[Row]]:
@@ -79,7 +86,7 @@ def natural(ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Key
     width = features.feature_width(ensemble, splits.test)
     sample, split = features.sample_for_features(splits, width)
     clean = accuracy(ensemble, state, splits.test, runs)
-    scores = jit(over_runs(features.natural(ensemble)))
+    scores = _natural_program(ensemble)
     measured = jax.device_get(collected(scores(state.variables, sample)))
     count, rows = len(sample.labels), list[Row]()
     for number, run in enumerate(runs):
