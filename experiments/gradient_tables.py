@@ -13,18 +13,19 @@ from jaxadv.results import Row, over_seeds, select
 def gradients(rows: Sequence[Row]) -> Table:
     """Angles and lengths of the members' input gradients on natural images.
 
-    Of each seed the mean over images of the cosine and of its absolute value, its standard
+    Of each seed the mean over images of the cosine, of its absolute value, and of the cosine where
+    gradients that vanish count as perpendicular (`gradients.as_of_probabilities`); its standard
     deviation, and the members' mean length of the true class's probability's gradient.
     """
-    header = ["model", "pairs", "split", "images", "seeds", "cosine", "|cosine|", "deviation"]
-    header += ["length 1", "length 2", "difference"]
+    header = ["model", "pairs", "split", "images", "seeds", "cosine", "|cosine|"]
+    header += ["cosine of ∇p, clamped", "deviation", "length 1", "length 2", "difference"]
     lines = []
     for model, split in distinct(select(rows, metric="cosine"), "model", "split"):
         for name, pairs in pairs_of(rows, model):
             chosen = select(pairs, split=split)
             cosine = select(chosen, metric="cosine")
             line = [model, name, split, images_of(cosine), str(len(distinct(cosine, "seed")))]
-            names = ("cosine", "absolute_cosine", "cosine_deviation")
+            names = ("cosine", "absolute_cosine", "cosine_of_probabilities", "cosine_deviation")
             line += [written(over_seeds(chosen, metric=metric)) for metric in names]
             lengths = select(chosen, metric="gradient_norm")
             line += [written(over_seeds(lengths, target=target)) for target in ("1", "2")]

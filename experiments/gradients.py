@@ -19,6 +19,18 @@ from jaxadv.results import Row
 from jaxadv.training import State
 from jaxadv.types import Array, Variables
 
+SMALLEST_PRODUCT = 1e-8  # of two lengths, in `torch.nn.functional.cosine_similarity` of 2019
+
+
+def as_of_probabilities(cosines: Array, lengths: Array) -> Array:
+    """Cosines `[N]` as PyTorch of 2019 gives them, from the lengths `[N, 2]` of ∇p.
+
+    It divides by the product of the lengths, or by 1e-8 where that is less: images a network is
+    sure of, whose ∇p vanishes, count as if their gradients were at right angles.
+    """
+    product = np.prod(np.asarray(lengths, np.float64), axis=-1)
+    return cosines * np.minimum(1, product / SMALLEST_PRODUCT)
+
 
 def gradient_rows(
     ensemble: Ensemble, state: State, data: Dataset, split: str, runs: Sequence[Keys]
@@ -41,6 +53,7 @@ def gradient_rows(
         values = {
             "cosine": cosine.mean(),
             "absolute_cosine": np.abs(cosine).mean(),
+            "cosine_of_probabilities": as_of_probabilities(cosine, length).mean(),
             "cosine_deviation": cosine.std(),
             "gradient_norm_difference": np.abs(length[:, 0] - length[:, 1]).mean(),
         }

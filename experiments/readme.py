@@ -1,7 +1,6 @@
-"""Write the README's result tables from `results/`: `python -m experiments.readme [--check]`."""
+"""Write `results/README.md`, the tables of every run there: `python -m experiments.readme`."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +27,13 @@ from jaxadv.results import Row
 
 Run: TypeAlias = dict[str, Any]
 
-README = Path(__file__).parent.parent / "README.md"
-RESULTS = README.parent / "results"
-SECTION = re.compile(r"<!-- results -->\n.*?<!-- /results -->", re.S)
+RESULTS = Path(__file__).parent.parent / "results"
+README = RESULTS / "README.md"
+TITLE = """# Results
+
+Written by `python -m experiments.readme` from the runs beside; what they say is in
+[the README](../README.md#what-the-runs-say). Of the radii one is shown;
+`python -m experiments.merge results/NAME --out DIR` prints them all."""
 STUDIES = (
     decorrelated_pairs,
     parametric_distance,
@@ -137,8 +140,8 @@ def provenance(name: str, run: Run) -> str:
     return f"- `results/{name}/`: `{command(run)}`, {count} seed{'' if count == 1 else 's'}{merged}"
 
 
-def section(directory: Path = RESULTS) -> str:
-    """The README's results: for each study and dataset, provenance and tables."""
+def page(directory: Path = RESULTS) -> str:
+    """For each study and dataset, provenance and tables."""
     groups: dict[tuple[str, str], dict[str, Run]] = {}
     for path in sorted(directory.glob("*/results.json")):
         run = results.read(path.parent)
@@ -147,20 +150,20 @@ def section(directory: Path = RESULTS) -> str:
     parts = []
     for (experiment, title), runs in groups.items():
         rows = together(list(runs.values()))
-        parts += [f"### {title}: `{experiment}`"]
+        parts += [f"## {title}: `{experiment}`"]
         parts += ["\n".join(provenance(name, run) for name, run in runs.items())]
         study_tables, _ = report.STUDIES[experiment]
         filled = [table for table in study_tables(_shown(experiment, rows)) if table.lines]
         parts += [f"{table.title}:\n\n{tables.markdown(table)}" for table in filled]
-    return "\n\n".join(["<!-- results -->", "## Results", *parts, "<!-- /results -->"])
+    return "\n\n".join([TITLE, *parts]) + "\n"
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Write the README's result tables from the results in the repository."""
+    """Write results/README.md from the results in the repository."""
 
     check: bool = False
-    """Write nothing; end with status 2 if the README does not say what the results do."""
+    """Write nothing; end with status 2 if the page does not say what the results do."""
 
 
 def main() -> None:
@@ -168,11 +171,10 @@ def main() -> None:
 
     def write() -> None:
         arguments = cli.read_arguments(Arguments, "readme", description=__doc__)
-        text = README.read_text()
-        new = SECTION.sub(lambda _: section(), text)
-        if arguments.check and new != text:
+        new = page()
+        if arguments.check and new != README.read_text():
             raise UserError(
-                "README.md: tables differ from results/; run python -m experiments.readme"
+                "results/README.md: differs from the results; run python -m experiments.readme"
             )
         if not arguments.check:
             results.write_atomically(README, new.encode())

@@ -1,4 +1,4 @@
-"""Written rows to tables: means and 95 % intervals over seeds, for the terminal and the README."""
+"""Written rows to tables: means and 95 % intervals over seeds, for a terminal and for Markdown."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple

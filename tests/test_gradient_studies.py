@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from experiments import cli, gradient_alignment
+from experiments.gradients import as_of_probabilities
 from jaxadv import results
 from tests.stopping import stop_after
 from tests.test_experiments import cache, refused  # noqa: F401
@@ -30,6 +33,24 @@ def study(tmp_path_factory, cache) -> Path:  # noqa: F811
     return out
 
 
+def test_images_the_networks_are_sure_of_count_as_perpendicular_to_pytorch_of_2019():
+    weights = jax.random.normal(jax.random.key(0), (2, 5, 3))
+    images = jnp.asarray([[1.0, 0, 0, 0, 0], [0, 12, 0, 0, 0], [0, 0, 40, 0, 0]])
+
+    def probability(weights, x):
+        logits = x @ weights
+        return jax.nn.softmax(logits)[jnp.argmax(logits)]  # both are the surer, the longer x is
+
+    gradient = jax.vmap(jax.vmap(jax.grad(probability, 1), (None, 0)), (0, None))
+    one, two = np.asarray(gradient(weights, images), np.float64)
+    dots, lengths = np.sum(one * two, -1), np.linalg.norm([one, two], axis=-1).T
+    products = lengths.prod(-1)
+    assert products[0] > 1e-8 > products[1] > products[2]
+    assert as_of_probabilities(dots / products, lengths) == pytest.approx(
+        dots / np.maximum(products, 1e-8)
+    )
+
+
 @pytest.mark.slow
 def test_every_goal_and_update_is_measured(study):
     rows = results.read(study)["rows"]
@@ -42,6 +63,8 @@ def test_every_goal_and_update_is_measured(study):
                 assert mean["n"] == n
                 absolute = results.select(pairs, metric="absolute_cosine", split=split)
                 assert abs(mean["value"]) <= absolute[0]["value"] <= 1
+                (found, _) = results.select(pairs, metric="cosine_of_probabilities", split=split)
+                assert abs(found["value"]) <= absolute[0]["value"]
                 assert len(results.select(pairs, metric="gradient_norm", split=split)) == 4
             assert len(results.select(pairs, metric="transfer_rate", attack="igs", eps=0.1)) == 4
             cw = results.select(pairs, metric="success_rate", attack="cw", confidence=0.5)
