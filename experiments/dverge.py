@@ -10,13 +10,14 @@ Pairs trained with λ = 0 and λ = 0.05 go on for ten epochs in which each netwo
 that the other takes for others; PGD is measured on them before and after every epoch. They are the
 pairs of `decorrelated_pairs`, trained here, taken from a run of it, or the authors' own.
 
-The paper alternates the networks by epochs; here, as in DVERGE itself, they do on every batch.
+The networks take turns by epochs as in the paper; `--dverge-turns batches` is DVERGE itself.
 """
 
 import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +51,8 @@ class Settings(decorrelated_pairs.Settings):
     """Signed steps of that."""
     dverge_step_size: float = 3 / 255
     """Their size, image range [0, 1]."""
+    dverge_turns: Literal["epochs", "batches"] = "epochs"
+    """Whether one network sees all batches of an epoch before the other, or they take turns."""
     published: bool = False
     """Begin at the authors' published CNNs, one pair of each kind; the seeds are DVERGE's alone."""
     published_dir: Path | None = None
@@ -185,6 +188,7 @@ def on_the_way(
         batch_size=settings.batch_size,
         directory=out,
         at_once=settings.runs_at_once,
+        turns=settings.dverge_turns,
         watch=False,
         after=lambda state: measured(state, int(state.epoch[0])),
     )

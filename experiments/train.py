@@ -93,6 +93,7 @@ def trained(
     directory: Path,
     reuse: Path | None = None,
     at_once: int = 0,
+    turns: training.Turns = "batches",
     watch: bool = True,
     after: Callable[[State], object] | None = None,
 ) -> State:
@@ -103,6 +104,7 @@ def trained(
 
     reuse: another run's folder; its finished training is taken instead.
     at_once: runs trained side by side on a GPU or TPU; 0 is all.
+    turns: whether phases take turns by batches or by epochs, as in `training.fit`.
     watch: report R² of the features after each epoch; needless where these are not trained.
     after: called with the state after each epoch, before its checkpoint is written.
 
@@ -114,7 +116,8 @@ def trained(
         return hosted(_reused(reuse, where, state, epochs))
     state = checkpoint.latest(directory / where, state) or state
     images = len(state.seed) * (len(dataset.labels) // batch_size) * batch_size
-    settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "at_once": at_once}
+    settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
+    settings |= {"turns": turns, "at_once": at_once}
     if watch:
         settings["monitor"] = monitor(ensemble)
     steps = training.fit(phases, state, dataset, **settings)

@@ -1,13 +1,14 @@
 """`fit`: an epoch is one compiled scan, and the runs of a study are one program.
 
 A *run* is one seed with the settings that vary between runs (λ, say). Training is a list of
-phases taken in turn on every batch: one for decorrelation, two for alternating objectives. What a
-phase does not train stays as it is; its loss applies that part in eval mode.
+phases taken in turn, on every batch or one after another over all of them: one phase for
+decorrelation, two for alternating objectives. What a phase does not train stays as it is; its loss
+applies that part in eval mode.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,7 @@ from jaxadv.types import Array, Key, PyTree, Variables
 
 Metrics: TypeAlias = dict[str, Array]
 Loss: TypeAlias = Callable[..., tuple[Array, tuple[Variables, Metrics]]]
+Turns: TypeAlias = Literal["batches", "epochs"]
 Trainable: TypeAlias = Callable[[tuple[Any, ...]], bool]  # of a leaf's path in the variables
 
 
@@ -147,10 +149,28 @@ def _update(
 
 @in_float32
 def epoch(
-    phases: Sequence[Phase], batch_size: int, state: State, dataset: Dataset
+    phases: Sequence[Phase],
+    batch_size: int,
+    state: State,
+    dataset: Dataset,
+    turns: Turns = "batches",
 ) -> tuple[State, Metrics]:
     """One epoch of one run: the state after it and each metric's mean over the steps, pure."""
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(state.seed), 1), state.epoch)
+    numbered = tuple(enumerate(phases))
+    passes = [numbered] if turns == "batches" else [(one,) for one in numbered]
+    metrics: Metrics = {}
+    for number, taken in enumerate(passes):
+        pass_key = jax.random.fold_in(key, number) if number else key
+        state, measured = _pass(taken, batch_size, state, dataset, pass_key)
+        metrics |= measured
+    return state._replace(epoch=state.epoch + 1), metrics
+
+
+def _pass(
+    phases: Sequence[tuple[int, Phase]], batch_size: int, state: State, dataset: Dataset, key: Key
+) -> tuple[State, Metrics]:
+    """Every batch of the data once, in an order of the key's, and on each the phases in turn."""
     shuffle_key, step_key = jax.random.split(key)
     indices = epoch_indices(shuffle_key, len(dataset.labels), batch_size)
 
@@ -158,14 +178,14 @@ def epoch(
         number, batch_indices = inputs
         batch = take(dataset, batch_indices)
         metrics: Metrics = {}
-        for index, phase in enumerate(phases):
+        for index, phase in phases:
             phase_key = jax.random.fold_in(jax.random.fold_in(step_key, number), index)
             state, measured = _update(phase, index, state, batch, phase_key)
             metrics |= measured
         return state, metrics
 
     state, metrics = lax.scan(step, state, (jnp.arange(len(indices)), indices))
-    return state._replace(epoch=state.epoch + 1), jax.tree.map(jnp.mean, metrics)
+    return state, jax.tree.map(jnp.mean, metrics)
 
 
 def check_batch_size(batch_size: int, dataset: Dataset) -> None:
@@ -188,6 +208,7 @@ def fit(
     *,
     epochs: int,
     batch_size: int,
+    turns: Turns = "batches",
     monitor: Callable[[Variables, Dataset], Metrics] | None = None,
     at_once: int = 0,
 ) -> Iterator[tuple[State, Metrics]]:
@@ -196,6 +217,8 @@ def fit(
     The state goes on from the epoch it has reached, so a loaded checkpoint continues to the very
     numbers an uninterrupted training gives. The state passed in is donated: use the yielded one.
 
+    turns: whether the phases take turns on every batch, or each sees all batches of an epoch, in an
+        order of its own, before the next begins.
     monitor: `(variables, batch) -> metrics` of one run, measured on the data set's first
         `batch_size` examples after each epoch.
     at_once: runs that a GPU or TPU trains side by side, to bound its memory; 0 is all. A warning
@@ -209,7 +232,7 @@ def fit(
 
     @in_float32
     def one(state: State, dataset: Dataset) -> tuple[State, Metrics]:
-        state, metrics = epoch(phases, batch_size, state, dataset)
+        state, metrics = epoch(phases, batch_size, state, dataset, turns)
         if monitor is not None:
             metrics |= monitor(state.variables, take(dataset, probe))
         return state, metrics

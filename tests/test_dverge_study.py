@@ -16,7 +16,8 @@ from tests.stopping import stop_after
 from tests.test_experiments import cache, refused  # noqa: F401
 
 SMALL = (
-    "--preset smoke --seeds 2 --epochs 2 --dverge-steps 2 --eps 0.1 --pgd-steps 2 --pgd-examples 40"
+    "--preset smoke --seeds 2 --epochs 2 --dverge-epochs 2 --dverge-steps 2 --eps 0.1 --pgd-steps 2 "
+    "--pgd-examples 40"
 )
 
 
@@ -36,7 +37,7 @@ def study(tmp_path_factory, cache) -> Path:  # noqa: F811
 def test_every_epoch_is_measured(study):
     rows = results.read(study)["rows"]
     for defence in ("plain", "decorrelated"):
-        for epoch in (0, 1):
+        for epoch in (0, 1, 2):
             pairs = results.select(rows, defence=defence, epoch=epoch)
             assert len(results.select(pairs, metric="clean_accuracy", target="1")) == 2
             transfer = results.select(pairs, metric="transfer_rate", attack="pgd", eps=0.1)

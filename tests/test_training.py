@@ -136,6 +136,31 @@ def test_one_step_equals_the_update_written_out(digits):
     chex.assert_trees_all_close(run_of(after, 0).variables["params"], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("turns", "total"), [("batches", 1 + 2 + 3 + 4), ("epochs", 4 + 4 + 4 + 4)]
+)
+def test_phases_take_turns_on_every_batch_or_after_all_of_them(digits, turns, total):
+    """One adds 1 to a, the other adds a to b; four batches."""
+
+    def adding(to, amount):
+        def loss(variables, batch, key, epoch, settings):
+            params = variables["params"]
+            added = params[to] * jax.lax.stop_gradient(amount(params))
+            return -added, (variables, {f"loss of {to}": added})
+
+        return training.Phase(loss, optax.sgd(1.0))
+
+    def zeros(key, example):
+        return {"params": {"a": jnp.zeros(()), "b": jnp.zeros(())}}
+
+    phases = [adding("a", lambda params: 1.0), adding("b", lambda params: params["a"])]
+    state = training.init(zeros, phases, digits, [0, 1])
+    ((after, metrics),) = training.fit(phases, state, digits, epochs=1, batch_size=100, turns=turns)
+    assert after.variables["params"]["a"].tolist() == [4, 4]
+    assert after.variables["params"]["b"].tolist() == [total, total]
+    assert {"loss of a", "loss of b"} < set(metrics)
+
+
 def test_what_a_phase_does_not_train_stays(digits):
     def first_layer(path) -> bool:
         names = [getattr(entry, "key", None) for entry in path]

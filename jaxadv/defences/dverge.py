@@ -40,13 +40,14 @@ def dverge(
     steps: int = 20,
     layers: Sequence[Ensemble] = (),
 ) -> list[Phase]:
-    """One phase a member, in turn on every batch: cross-entropy on what the others distilled.
+    """One phase a member, to be taken in turn: cross-entropy on what the others distilled.
 
     A member of M sees M − 1 versions of a batch, one of each other member's making, and the sum of
     their losses. Radius, step and steps are those of the simplified form of Wiedeman & Wang
-    (Patterns 2022, Fig 4), with two members and one layer; theirs alternates by epochs, and pairs
-    images of the whole data set, here of the batch, an image at times with itself. Signed steps, no
-    momentum and no random start; who distils is in eval mode.
+    (Patterns 2022, Fig 4), with two members and one layer; theirs takes turns by epochs, the
+    original by batches (`training.fit`, `turns`). Theirs pairs images of the whole data set, here
+    of the batch, an image at times with itself. Signed steps, no momentum and no random start; who
+    distils is in eval mode.
 
     optimizer: one that leaves alone what has no gradient, as Adam does: weight decay would shrink
         the other members too.
