@@ -35,7 +35,8 @@ PLACES = (
 AFTER_TRAINING = (
     *("preset", "models", "ways", "attacks", "balls", "eps", "combine", "directions"),
     *("pgd_steps", "pgd_step_size", "pgd_examples", "save_adversarial"),
-    *("dverge_epochs", "dverge_eps", "dverge_steps", "dverge_step_size", "published"),
+    *("dverge_epochs", "dverge_eps", "dverge_steps", "dverge_step_size"),
+    *("dverge_turns", "published"),
     *(
         "igs_steps",
         "confidence",

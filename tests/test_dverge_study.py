@@ -16,8 +16,8 @@ from tests.stopping import stop_after
 from tests.test_experiments import cache, refused  # noqa: F401
 
 SMALL = (
-    "--preset smoke --seeds 2 --epochs 2 --dverge-epochs 2 --dverge-steps 2 --eps 0.1 --pgd-steps 2 "
-    "--pgd-examples 40"
+    "--preset smoke --seeds 2 --epochs 2 --dverge-epochs 2 --dverge-steps 2 --eps 0.1 "
+    "--pgd-steps 2 --pgd-examples 40"
 )
 
 
