@@ -81,7 +81,8 @@ def _alone(phase: Callable[..., Phase], **options: object) -> Phases:
 
 ROBUST = decorrelated_pairs.PRESETS["robust"]
 ROOT: dict[str, Any] = {"joined": "root_sum_square"}  # as in `decorrelated_pairs`
-# Weights are those of the papers, of the gentler decorrelation that study's.
+# Weights are those of the papers, of the gentler decorrelation that study's. The peers take the sum
+# of the cross-entropies, as theirs do; "plain" is as the published code has it.
 WAYS: dict[WayName, Way] = {
     "plain": Way(_alone(regularised, **ROOT), {}),
     "decorrelated": Way(_alone(decorrelation, **ROOT), {"strength": 0.05}),

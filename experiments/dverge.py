@@ -100,11 +100,9 @@ def published_pairs(settings: Settings, ensemble: Ensemble, splits: Splits) -> S
     """The authors' plain and decorrelated CNNs as runs: both kinds by every seed.
 
     Raises:
-        UserError: if other pairs are asked for, or they are not there.
+        UserError: if they are not there.
     """
     kinds = ["decorrelated" if strength else "plain" for strength in settings.strengths]
-    if settings.models != ("cnn",) or not set(settings.strengths) <= {0.0, 0.05}:
-        raise UserError("--published: the pairs are --models cnn --strengths 0 0.05")
     folder = settings.published_dir or Path(os.environ.get("JAXADV_REFERENCE") or "reference")
     pairs = [
         stack([load_torch_weights(folder / f"cnn_{kind}_{n}.npz", "cnn") for n in (1, 2)])
@@ -198,6 +196,7 @@ def on_the_way(
 
 def check(settings: Settings, ensemble: Ensemble, splits: Splits) -> None:
     """Refuse impossible sizes; where nothing is decorrelated a batch may be any."""
+    measure.check(trials(settings, splits.test.images[0].size))
     if settings.published:
         features.check_samples(ensemble, splits)
         training.check_batch_size(settings.batch_size, splits.train)
@@ -209,6 +208,9 @@ def study(settings: Settings) -> None:
     """Train, go on with DVERGE, attack on the way, write and draw."""
     if settings.published and settings.from_dir is not None:
         raise UserError(f"--published --from {settings.from_dir}: begin at one of the two")
+    asked = (settings.data, settings.models, set(settings.strengths) <= {0.0, 0.05})
+    if settings.published and asked != ("mnist", ("cnn",), True):
+        raise UserError("--published: the pairs are --data mnist --models cnn --strengths 0 0.05")
 
     def one(name: str, ensemble: Ensemble, splits: Splits, out: Path) -> Measured:
         if settings.published:

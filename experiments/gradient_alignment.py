@@ -29,16 +29,14 @@ from experiments.measure import Keys, Measured
 from experiments.pairs import each_model
 from experiments.train import trained
 from jaxadv import training
-from jaxadv.attacks import Attack, cw, igs
+from jaxadv.attacks import cw
 from jaxadv.data import Dataset, Splits
-from jaxadv.defences import GOALS, gradient_alignment
+from jaxadv.defences import GOALS, Updates, gradient_alignment
 from jaxadv.ensemble import Ensemble, stacked
 from jaxadv.training import State
-from jaxadv.types import Array
 
 STUDY = "gradient_alignment"
 Goal = Literal["none", "parallel", "perpendicular", "antiparallel"]
-Updates = Literal["alternating", "simultaneous"]
 
 
 @dataclass(frozen=True)
@@ -147,10 +145,6 @@ def train_pairs(
 
 def trials(settings: Settings) -> list[measure.Trial]:
     """IGS over the radii, and Carlini & Wagner's attack over the confidences."""
-
-    def with_igs(eps: Array) -> Attack:
-        return igs(eps, settings.igs_steps)
-
     with_cw = partial(
         cw,
         steps=settings.cw_steps,
@@ -158,10 +152,10 @@ def trials(settings: Settings) -> list[measure.Trial]:
         step_size=settings.cw_step_size,
         first_constant=settings.cw_first_constant,
     )
-    radii, confidences = (np.asarray(v, np.float32) for v in (settings.eps, settings.confidence))
+    confidences = np.asarray(settings.confidence, np.float32)
     options: dict[str, Any] = {"parameter": "confidence", "combine": "margin"}
     return [
-        measure.Trial("igs", "linf", with_igs, radii),
+        measure.igs_trial(settings.eps, settings.igs_steps),
         measure.Trial("cw", "l2", with_cw, confidences, settings.cw_examples, **options),
     ]
 
@@ -187,6 +181,8 @@ def measured(
         rows = list(found.rows)
         for split, data in (("train", splits.train), ("test", splits.test)):
             rows += gradient_rows(ensemble, state, data, split, runs)
+        for run in measure.accuracy(ensemble, state, splits.train, runs):
+            rows += [{**row, "metric": "train_accuracy"} for row in run]
         return found._replace(rows=rows)
 
     def attacked(trial: measure.Trial) -> Measured:
@@ -207,8 +203,9 @@ def measured(
     return Measured(rows, measure.under(updates, arrays), measure.under(updates, images))
 
 
-def check_sizes(settings: Settings, pair: Ensemble, splits: Splits) -> None:
-    """Refuse batches and data too small before the first pair is trained."""
+def check(settings: Settings, pair: Ensemble, splits: Splits) -> None:
+    """Refuse impossible attacks, batches and data too small, before the first pair is trained."""
+    measure.check(trials(settings))
     training.check_batch_size(settings.batch_size, splits.train)
     features.check_samples(pair, splits)
 
@@ -223,7 +220,7 @@ def study(settings: Settings) -> None:
             parts.append(measured(settings, updates, pair, state, splits, out))
         return measure.together(parts)
 
-    each_model(STUDY, settings, [settings.model], stacked, one, partial(check_sizes, settings))
+    each_model(STUDY, settings, [settings.model], stacked, one, partial(check, settings))
 
 
 def main() -> None:

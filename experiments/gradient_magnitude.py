@@ -29,7 +29,6 @@ from experiments.measure import Keys, Measured
 from experiments.pairs import MODELS, each_model
 from experiments.train import trained
 from jaxadv import training
-from jaxadv.attacks import Attack, igs
 from jaxadv.data import Dataset, Splits
 from jaxadv.defences import gradient_magnitude
 from jaxadv.ensemble import Ensemble, stacked
@@ -152,13 +151,9 @@ def measured(
         gradients = gradient_rows(pair, pairs, splits.test, "test", runs)
         return Measured([*chain.from_iterable(clean), *gradients], {}, {})
 
-    def with_igs(eps: Array) -> Attack:
-        return igs(eps, settings.igs_steps)
-
     def attacked() -> Measured:
-        radii = np.asarray(settings.eps, np.float32)
         return measure.attacked(
-            measure.Trial("igs", "linf", with_igs, radii, settings.igs_examples),
+            measure.igs_trial(settings.eps, settings.igs_steps, settings.igs_examples),
             pair,
             pairs,
             splits.test,

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.tables import Table, compared, images, images_of, pairs_of, radius, written
+from experiments.tables import (
+    COLLAPSED_BELOW,
+    LINE,
+    Table,
+    compared,
+    each_attack,
+    images_of,
+    less_first,
+    pairs_of,
+    written,
+)
 from jaxadv.metrics import polynomial_fit
 from jaxadv.plots.reduce import distinct, single_source
 from jaxadv.results import Row, over_seeds, select
@@ -37,23 +47,19 @@ def gradients(rows: Sequence[Row]) -> Table:
 def asymmetry(rows: Sequence[Row]) -> Table:
     """Success on each network and transfer each way, of images that were right before.
 
-    Table 4 of Adam et al. (2019). The last column is the difference of the ways, paired by seed.
+    Tables 4 to 6 of Adam et al. (2019). The last columns are differences, paired by seed: of the
+    ways, and of their mean from the first pairs'.
     """
-    header = ["model", "attack", "eps", "pairs", "images", "seeds", "M1", "M2"]
-    header += ["M1→M2", "M2→M1", "M1→M2 − M2→M1"]
-    single = single_source(select(rows, metric="transfer_rate_clean_correct"))
+    header = [*LINE, "M1", "M2", "M1→M2", "M2→M1", "M1→M2 − M2→M1", less_first(rows)]
     lines = []
-    for model, attack, eps in distinct(single, "model", "attack", "eps"):
-        for name, pairs in pairs_of(rows, model):
-            here = single_source(select(pairs, attack=attack, eps=eps))
-            rates = select(here, metric="transfer_rate_clean_correct")
-            success = select(here, metric="success_rate_clean_correct")
-            forth, back = (select(rates, source=source) for source in ("1", "2"))
-            words = [model, attack, radius(here[0]), name, images(here)]
-            words.append(str(len(distinct(rates, "seed"))))
-            words += [written(over_seeds(success, source=source)) for source in ("1", "2")]
-            words += [written(over_seeds(way)) for way in (forth, back)]
-            lines.append([*words, compared(forth, back)])
+    for words, chosen, first in each_attack(rows):
+        here, base = single_source(chosen), single_source(first)
+        success = select(here, metric="success_rate_clean_correct")
+        rates, others = (select(r, metric="transfer_rate_clean_correct") for r in (here, base))
+        forth, back = (select(rates, source=source) for source in ("1", "2"))
+        line = [*words, *(written(over_seeds(success, source=source)) for source in ("1", "2"))]
+        line += [written(over_seeds(way)) for way in (forth, back)]
+        lines.append([*line, compared(forth, back), compared(rates, others)])
     title = "Transfer each way, of images that both networks had right: mean ± 95 % over seeds"
     return Table(title, header, lines)
 
@@ -61,18 +67,25 @@ def asymmetry(rows: Sequence[Row]) -> Table:
 def length_fits(rows: Sequence[Row]) -> Table:
     """Transfer against the mean length of network 2's gradients: the parabola through all pairs.
 
-    Lengths are those measured on test images. Beside its R² that of a straight line, and that of
-    the parabola through the means over seeds of each target length.
+    Lengths are those measured on test images; pairs with a collapsed network are left out. Beside
+    its R² that of a straight line, and that of the parabola through the means over seeds of each
+    target length.
     """
     header = ["model", "attack", "eps", "from", "pairs", "length²", "length", "constant"]
     header += ["R²", "R² of a line", "R² of means"]
-    lengths = {_pair(row): row["value"] for row in _lengths(rows)}
+    clean = select(rows, metric="clean_accuracy")
+    lost = {_pair(row) for row in clean if row["value"] < COLLAPSED_BELOW}
+    lengths = {
+        _pair(row): row["value"]
+        for row in _lengths(rows)
+        if row["value"] is not None and _pair(row) not in lost
+    }
     rates = single_source(select(rows, metric="transfer_rate_clean_correct"))
-    keys = ("preset", "model", "attack", "eps", "source", "target")
+    keys = ("run", "model", "attack", "eps", "source", "target")
     lines = []
     for setting in distinct(rates, *keys):
         here = select(rates, **dict(zip(keys, setting, strict=True)))
-        known = [row for row in here if row["value"] is not None]
+        known = [row for row in here if row["value"] is not None and _pair(row) in lengths]
         x, y = [lengths[_pair(row)] for row in known], [row["value"] for row in known]
         parabola, straight = (polynomial_fit(x, y, degree) for degree in (2, 1))
         means = polynomial_fit(*_means(known, x, y), 2)
@@ -101,4 +114,4 @@ def _lengths(rows: Sequence[Row]) -> list[Row]:
 
 
 def _pair(row: Row) -> tuple:
-    return row.get("preset"), row["model"], row["defence"], row["seed"]
+    return row.get("run"), row["model"], row["defence"], row["seed"]

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.measure import Keys
+from experiments.rows import Keys, row
 from jaxadv.compilation import jit
 from jaxadv.data import Dataset
 from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble
 from jaxadv.evaluation import in_chunks
 from jaxadv.losses.gradients import cosines, input_gradients, probability_gradient_norms
+from jaxadv.metrics import Rate
 from jaxadv.parallel import collected, over_runs
 from jaxadv.precision import in_float32
 from jaxadv.results import Row
@@ -49,7 +50,7 @@ def gradient_rows(
     angles, lengths = jax.device_get(collected(program(state.variables, data)))
     rows = list[Row]()
     for run, cosine, length in zip(runs, angles, lengths, strict=True):
-        of = {**run, "split": split, "n": len(cosine)}
+        of = {**run, "split": split}
         values = {
             "cosine": cosine.mean(),
             "absolute_cosine": np.abs(cosine).mean(),
@@ -57,9 +58,13 @@ def gradient_rows(
             "cosine_deviation": cosine.std(),
             "gradient_norm_difference": np.abs(length[:, 0] - length[:, 1]).mean(),
         }
-        rows += [{"metric": name, "value": float(value), **of} for name, value in values.items()]
+        n = len(cosine)
+        rows += [row(name, Rate(_finite(value), n), **of) for name, value in values.items()]
         for target, mean in enumerate(length.mean(axis=0), start=1):
-            rows.append(
-                {"metric": "gradient_norm", "value": float(mean), **of, "target": str(target)}
-            )
+            rows.append(row("gradient_norm", Rate(_finite(mean), n), **of, target=str(target)))
     return rows
+
+
+def _finite(value: float) -> float | None:
+    """Nothing for what a network that diverged has for gradients."""
+    return float(value) if np.isfinite(value) else None

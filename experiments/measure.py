@@ -15,7 +15,7 @@ import numpy as np
 from experiments import features
 from experiments import rows as to_rows
 from jaxadv import results
-from jaxadv.attacks import Attack, CarliniWagner
+from jaxadv.attacks import Attack, CarliniWagner, igs
 from jaxadv.compilation import jit
 from jaxadv.data import Dataset, Splits
 from jaxadv.data.batches import to_float
@@ -67,6 +67,24 @@ class Trial(NamedTuple):
 def _natural_program(ensemble: Ensemble) -> Callable[..., Any]:
     """Scores on natural images, of every run; traced once by a study that measures on the way."""
     return jit(over_runs(features.natural(ensemble)))
+
+
+def igs_trial(eps: Sequence[float], steps: int, limit: int = 0) -> Trial:
+    """IGS over radii in the l∞ ball."""
+    return Trial(
+        "igs", "linf", lambda radius: igs(radius, steps), np.asarray(eps, np.float32), limit
+    )
+
+
+def check(trials: Iterable[Trial]) -> None:
+    """Make every attack once.
+
+    Raises:
+        UserError: if one cannot be, sooner than after a training.
+    """
+    for trial in trials:
+        for radius in trial.radii:
+            trial.make(radius)
 
 
 def accuracy(

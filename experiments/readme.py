@@ -1,7 +1,7 @@
 """Write `results/README.md`, the tables of every run there: `python -m experiments.readme`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -79,21 +79,29 @@ def _shown(experiment: str, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def together(runs: Sequence[Run]) -> list[Row]:
-    """The rows of several runs of a study on one dataset, to stand in one table.
+def together(runs: Mapping[str, Run]) -> list[Row]:
+    """The rows of several runs of a study on one dataset, by folder, to stand in one table.
 
-    Where an earlier run has the same pairs of the same model, the preset is added to their name.
+    Where an earlier run has the same pairs of the same model, what tells the folders apart is added
+    to their name: "robust" of mnist-fc-robust, after mnist-fc.
     """
-    rows, taken = list[Row](), set[tuple[str, str]]()
-    for run in runs:
-        names = {(r["model"], r["defence"]) for r in run["rows"]}
+    rows, taken = list[Row](), dict[tuple[str, str], str]()
+    for name, run in runs.items():
+        pairs = {(r["model"], r["defence"]) for r in run["rows"]}
+        apart = {pair: f", {_apart(name, taken[pair])}" for pair in pairs if pair in taken}
         for r in run["rows"]:
-            again = (r["model"], r["defence"]) in taken
-            suffix = f", {run['config']['preset']}" if again else ""
-            preset = run["config"]["preset"]
-            rows.append({**r, "defence": r["defence"] + suffix, "preset": preset})
-        taken |= names
+            suffix = apart.get((r["model"], r["defence"]), "")
+            rows.append({**r, "defence": r["defence"] + suffix, "run": name})
+        taken |= dict.fromkeys(pairs - taken.keys(), name)
     return rows
+
+
+def _apart(name: str, other: str) -> str:
+    """The words of a folder's name from the first one on that another's has not."""
+    words, others = name.split("-"), other.split("-")
+    same = [a == b for a, b in zip(words, others, strict=False)]
+    first = same.index(False) if False in same else min(len(words), len(others))
+    return "-".join(words[first:]) or name
 
 
 def command(run: Run) -> str:
@@ -149,7 +157,7 @@ def page(directory: Path = RESULTS) -> str:
         groups.setdefault(key, {})[path.parent.name] = run
     parts = []
     for (experiment, title), runs in groups.items():
-        rows = together(list(runs.values()))
+        rows = together(runs)
         parts += [f"## {title}: `{experiment}`"]
         parts += ["\n".join(provenance(name, run) for name, run in runs.items())]
         study_tables, _ = report.STUDIES[experiment]

@@ -45,8 +45,16 @@ def pair_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
         plots.feature_scatter(panels, figures / f"features-{model}.png")
 
 
+def surrogate_tables(rows: Sequence[Row]) -> list[Table]:
+    """The tables of `surrogate_defence`: as of pairs, without attacks on the new network alone.
+
+    Once deployed, that is not seen.
+    """
+    return pair_tables([row for row in rows if row.get("source") != "2"])
+
+
 def surrogate_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
-    """As of pairs, but of attacks on the surrogate alone: a deployed network is not seen."""
+    """The figures of `surrogate_defence`: as of pairs, of attacks on the surrogate alone."""
     pair_figures(directory, [row for row in rows if row.get("source") in (None, "1")], figures)
 
 
@@ -68,8 +76,9 @@ def alignment_tables(rows: Sequence[Row]) -> list[Table]:
     """The tables of `gradient_alignment`."""
     return [
         tables.networks(rows),
+        tables.accuracies(rows),
         gradient_tables.gradients(rows),
-        tables.transfer(rows),
+        gradient_tables.asymmetry(rows),
         tables.one_and_all(rows),
         tables.detection(rows),
     ]
@@ -216,7 +225,7 @@ def pathway_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None
 STUDIES = {
     "decorrelated_pairs": (pair_tables, pair_figures),
     "parametric_distance": (distance_tables, distance_figures),
-    "surrogate_defence": (pair_tables, surrogate_figures),
+    "surrogate_defence": (surrogate_tables, surrogate_figures),
     "dverge": (epoch_tables, epoch_figures),
     "gradient_alignment": (alignment_tables, alignment_figures),
     "gradient_magnitude": (magnitude_tables, magnitude_figures),

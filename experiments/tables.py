@@ -93,15 +93,20 @@ def networks(rows: Sequence[Row]) -> Table:
 
 
 def accuracies(rows: Sequence[Row]) -> Table:
-    """Clean accuracy of each member and of the mean of their probabilities."""
+    """Clean accuracy of each member and of the mean of their probabilities, and in training."""
     header = ["model", "pairs", "seeds", "collapsed", "network 1", "network 2", "mean probability"]
+    trained = select(rows, metric="train_accuracy")
+    header += ["1, training", "2, training"] if trained else []
     lines = []
     for model in distinct(rows, "model"):
         for name, pairs in pairs_of(rows, model):
             clean, lost = select(pairs, metric="clean_accuracy", attack=None), collapsed(pairs)
             words = [model, name, str(len(lost)), str(sum(n > 0 for n in lost.values()))]
             targets = ("1", "2", "ensemble")
-            lines.append([*words, *(written(over_seeds(clean, target=t)) for t in targets)])
+            words += [written(over_seeds(clean, target=target)) for target in targets]
+            seen = select(pairs, metric="train_accuracy")
+            words += [written(over_seeds(seen, target=t)) for t in targets[:2] if trained]
+            lines.append(words)
     return Table("Clean accuracy: mean ± 95 % interval over seeds", header, lines)
 
 
@@ -182,7 +187,7 @@ def compared(rows: Sequence[Row], first: Sequence[Row], **where: Any) -> str:
 LINE = ["model", "attack", "ball", "eps", "pairs", "images", "seeds"]
 
 
-def _less_first(rows: Sequence[Row]) -> str:
+def less_first(rows: Sequence[Row]) -> str:
     """The heading of a difference from the first defence."""
     return " ".join(["−", *distinct(rows, "defence")[:1]])
 
@@ -193,7 +198,7 @@ def transfer(rows: Sequence[Row]) -> Table:
     Beside the mean of both directions: its difference from the first defence's, paired by seed,
     and the mean under the clean-correct denominator.
     """
-    header = [*LINE, "success", "1→2", "2→1", "transfer", _less_first(rows), "clean-correct"]
+    header = [*LINE, "success", "1→2", "2→1", "transfer", less_first(rows), "clean-correct"]
     lines = []
     for words, chosen, first in each_attack(rows):
         single, seeds = single_source(chosen), int(words[-1])
@@ -219,7 +224,7 @@ def one_and_all(rows: Sequence[Row]) -> Table:
     The joint attack counts twice: where it fools both members, and where it fools the mean of
     their probabilities, with the difference of that from the first defence's.
     """
-    header = [*LINE, "one", "both", "mean probability", _less_first(rows)]
+    header = [*LINE, "one", "both", "mean probability", less_first(rows)]
     joint = {"metric": "error_rate", "source": ALL, "target": "ensemble"}
     lines = [
         [
@@ -241,7 +246,7 @@ def detection(rows: Sequence[Row]) -> Table:
 
     The area under the ROC curve, and the share found where 5 % of natural images raise an alarm.
     """
-    header = [*LINE, "AUC one", "found one", _less_first(rows), "AUC all", "found all"]
+    header = [*LINE, "AUC one", "found one", less_first(rows), "AUC all", "found all"]
     lines = []
     for words, chosen, first in each_attack(rows):
         if not select(chosen, metric="detection_auc"):
@@ -280,22 +285,22 @@ def adversarial_features(rows: Sequence[Row]) -> Table:
 
 
 def over_epochs(rows: Sequence[Row]) -> Table:
-    """Transfer rate after each of the epochs, and the last one's difference from the first."""
+    """Transfer rate after each of the epochs, and the last one's difference from the first.
+
+    Then that of the last epoch from the first pairs', both paired by seed.
+    """
     rates = single_source(select(rows, metric="transfer_rate"))
     epochs = sorted(distinct(rates, "epoch"))
-    header = ["model", "attack", "ball", "eps", "pairs", "images", "seeds"]
+    header = [*LINE]
     header += [*(f"epoch {epoch}" for epoch in epochs), f"{epochs[-1]} − {epochs[0]}"]
+    header.append(f"{less_first(rates)}, epoch {epochs[-1]}")
     lines = []
-    keys = ("model", "attack", "ball", "eps", "defence")
-    for setting in distinct(rates, *keys):
-        model, attack, ball, eps, name = setting
-        here = select(single_source(rows), **dict(zip(keys, setting, strict=True)))
-        chosen = select(here, metric="transfer_rate")
-        each = [select(chosen, epoch=epoch) for epoch in epochs]
-        words = [model, attack, ball, f"{eps:.3g}", name, images(here)]
-        words.append(str(len(distinct(chosen, "seed"))))
-        change = compared(each[-1], each[0], metric="transfer_rate")
-        lines.append([*words, *(written(over_seeds(rate)) for rate in each), change])
+    for words, chosen, first in each_attack(rows):
+        rates, base = (select(single_source(r), metric="transfer_rate") for r in (chosen, first))
+        each = [select(rates, epoch=epoch) for epoch in epochs]
+        change = compared(each[-1], each[0])
+        apart = compared(each[-1], select(base, epoch=epochs[-1]))
+        lines.append([*words, *(written(over_seeds(rate)) for rate in each), change, apart])
     return Table("Transfer rate after each epoch: mean ± 95 % over seeds", header, lines)
 
 

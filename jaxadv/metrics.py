@@ -70,8 +70,13 @@ def disagreement(probabilities: Array) -> Array:
 
     The mean over the pairs of half the summed absolute differences: the share of probability that
     one member would have to move to agree. Adam et al. (2019, 3.2) compare it with a threshold.
+
+    Raises:
+        UserError: if there are no two members.
     """
     p = np.asarray(probabilities, np.float64)
+    if len(p) < 2:
+        raise UserError(f"disagreement of {len(p)} member(s): give at least 2")
     pairs = combinations(range(len(p)), 2)
     return np.mean([np.abs(p[i] - p[j]).sum(axis=-1) / 2 for i, j in pairs], axis=0)
 

@@ -79,7 +79,7 @@ def test_it_begins_at_the_pairs_of_another_study(study, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--published"], "--published: the pairs are --models cnn --strengths 0 0.05"),
+        (["--published"], "--published: the pairs are --data mnist --models cnn --strengths 0 0"),
         (["--dverge-epochs", "0"], "--dverge-epochs 0"),
         (["--dverge-eps", "-0.1"], "--dverge-eps -0.1"),
         (["--dverge-steps", "0"], "--dverge-steps 0"),
@@ -103,10 +103,11 @@ def test_two_beginnings_are_one_too_many(tmp_path, capsys):
     assert "begin at one of the two" in refused(capsys, lambda: run(tmp_path / "run", *words))
 
 
-def test_published_weights_that_are_not_there(tmp_path, capsys, monkeypatch):
-    monkeypatch.delenv("JAXADV_REFERENCE", raising=False)
-    words = ("--published", "--models", "cnn", "--published-dir", str(tmp_path))
-    assert "cnn_plain_1.npz" in refused(capsys, lambda: run(tmp_path / "run", *words))
+def test_published_weights_that_are_not_there(tmp_path):
+    words = ["--preset", "paper", "--published-dir", str(tmp_path)]
+    settings = cli.parse("dverge", dverge.PRESETS, words)
+    with pytest.raises(UserError, match="cnn_plain_1"):
+        dverge.published_pairs(settings, stacked(cnn()), None)
 
 
 def test_published_pairs_are_runs_of_both_kinds(reference_dir, mnist_test):

@@ -118,6 +118,7 @@ def test_from_attacks_the_networks_of_another_run(study, tmp_path):
         (["--confidence", "-1"], "--confidence -1"),
         (["--batch-size", "451"], "batch size 451 for 450 examples"),
         (["--matching", "nan"], "--matching nan"),
+        (["--cw-first-constant", "0"], "first_constant 0.0"),
     ],
 )
 def test_bad_input_gets_one_line(words, message, tmp_path, capsys):

@@ -7,11 +7,12 @@ from jaxadv.defences.gal import gal
 from jaxadv.defences.gradient_alignment import GOALS, gradient_alignment
 from jaxadv.defences.gradient_magnitude import gradient_magnitude
 from jaxadv.defences.parametric_distance import parametric_distance
-from jaxadv.defences.regularised import Step, regularised
+from jaxadv.defences.regularised import Step, Updates, regularised
 
 __all__ = [
     "GOALS",
     "Step",
+    "Updates",
     "adp",
     "decorrelation",
     "dverge",

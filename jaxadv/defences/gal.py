@@ -15,6 +15,7 @@ def gal(ensemble: Ensemble, optimizer: optax.GradientTransformation) -> Phase:
     """The phase Σ CE + λ log Σ exp cos(∇CE_i, ∇CE_j), λ the run's setting "strength".
 
     The paper has the mean of the cross-entropies and λ = 0.5; here it is their sum, as everywhere.
+    Of two members log Σ exp is the cosine itself: antiparallel gradients, by simultaneous updates.
     """
 
     def penalty(step: Step) -> tuple[Array, Metrics]:

@@ -101,9 +101,9 @@ def in_steps(
 ) -> list[Phase]:
     """Phases for a penalty that asks for steps of its own.
 
-    updates: "alternating", on each batch a step for the classes and then one for the penalty, each
-        with moments of its own (Adam et al. 2019, Algorithm 1), or "simultaneous", one step for the
-        sum of both.
+    updates: "alternating", on each batch a step for the classes and then one for the penalty (Adam
+        et al. 2019, Algorithm 1), here each with moments of its own, or "simultaneous", one step
+        for the sum of both.
 
     Raises:
         UserError: other `updates`.

@@ -28,7 +28,8 @@ def _others(logits: Array, labels: Array) -> tuple[Array, Array]:
 def margins(logits: Array, labels: Array) -> Array:
     """By how much the best other class leads the labelled one; `[..., B, C]` gives `[..., B]`.
 
-    Above 0 where the guess is wrong. Carlini & Wagner's f_6 (2017) is −margin, cut off at 0.
+    Above 0 where the guess is wrong. Carlini & Wagner's f_6 (2017), untargeted, is −margin, cut off
+    at 0.
     """
     own, others = _others(logits, labels)
     return jnp.max(others, axis=-1) - own

@@ -1,15 +1,11 @@
-"""Angles and lengths of input gradients: closed forms, float64 differences, members alone."""
+"""Angles and lengths of input gradients: closed forms, and members alone."""
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
-from jaxadv import defences, models
-from jaxadv.data import Dataset
-from jaxadv.defences import GOALS
+from jaxadv import models
 from jaxadv.ensemble import callables, mixed, predict, stacked
 from jaxadv.errors import UserError
 from jaxadv.losses import cross_entropy, log_odds, margins
@@ -19,6 +15,7 @@ from jaxadv.losses.gradients import (
     norm_gap,
     probability_gradient_norms,
 )
+from tests.test_phase_gradients import Smooth
 
 RNG = np.random.default_rng(4)
 WEIGHTS = np.float32(RNG.normal(size=(2, 9, 2)))  # two linear members of two classes
@@ -122,47 +119,3 @@ def test_lengths_of_a_network_that_takes_its_batch_in_chunks_are_differentiated(
     scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(mean))
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(mean), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4 * scale)
-
-
-class Smooth(nn.Module):
-    """One hidden layer without corners."""
-
-    @nn.compact
-    def __call__(self, x):
-        hidden = jnp.tanh(nn.Dense(6, param_dtype=x.dtype)(x.reshape(len(x), -1)))
-        return nn.Dense(3, param_dtype=x.dtype)(hidden)
-
-
-PENALTIES = {
-    "alignment": (defences.gradient_alignment, GOALS["perpendicular"] | {"cosine": 0.3}),
-    "magnitude": (defences.gradient_magnitude, {"gradient_norm": 0.7}),
-}
-
-
-@pytest.mark.parametrize("name", PENALTIES)
-def test_gradient_of_a_penalty_is_that_of_finite_differences(name):
-    """In float64, along a random direction of all weights: the network's second derivative."""
-    make, settings = PENALTIES[name]
-    with jax.enable_x64(True):
-        network = models.from_linen(Smooth())
-        ensemble = stacked(network)
-        x = jnp.asarray(RNG.uniform(size=(7, 4, 4, 1)))
-        batch = Dataset(x, jnp.asarray(RNG.integers(0, 3, 7)))
-        variables = jax.tree.map(
-            lambda leaf: jnp.asarray(leaf, jnp.float64), ensemble.init(jax.random.key(0), x)
-        )
-        loss = make(ensemble, optax.sgd(0.1))[1].loss
-        scalars = {key: jnp.asarray(value) for key, value in settings.items()}
-        value = lambda v: loss(v, batch, jax.random.key(0), jnp.zeros(()), scalars)[0]  # noqa: E731
-        leaves, shape = jax.tree.flatten(variables)
-        away = shape.unflatten([jnp.asarray(RNG.normal(size=leaf.shape)) for leaf in leaves])
-        moved = lambda t: value(jax.tree.map(lambda v, a: v + t * a, variables, away))  # noqa: E731
-        value = jax.jit(value)
-        expected = (moved(1e-5) - moved(-1e-5)) / 2e-5
-        _, slope = jax.jvp(value, (variables,), (away,))
-        gradient = jax.grad(value)(variables)
-        inner = sum(
-            jnp.sum(g * a) for g, a in zip(*map(jax.tree.leaves, (gradient, away)), strict=True)
-        )
-        np.testing.assert_allclose(slope, expected, rtol=1e-6)
-        np.testing.assert_allclose(inner, expected, rtol=1e-6)
