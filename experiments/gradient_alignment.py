@@ -59,7 +59,7 @@ class Settings(cli.Common):
     """Images a batch."""
     learning_rate: float = 1e-3
     """Of Adam."""
-    eps: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.3)
+    eps: tuple[float, ...] = (0.1, 0.15, 0.2, 0.25, 0.3)
     """Radii of IGS, linf, image range [0, 1]."""
     igs_steps: int = 10
     """Steps of IGS, of eps / steps each."""

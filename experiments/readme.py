@@ -54,7 +54,7 @@ SHOWN_EPS = {
     dna_sharing.STUDY: 0.05,
     dverge.STUDY: 0.1,
     surrogate_defence.STUDY: 0.1,
-    gradient_alignment.STUDY: 0.2,
+    gradient_alignment.STUDY: 0.25,
     gradient_magnitude.STUDY: 0.2,
     disagreement_detection.STUDY: 0.1,
 }

@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import tyro
 
 from experiments import cli, decorrelated_pairs
 from experiments.decorrelated_pairs import check_sizes, measured
@@ -32,6 +33,7 @@ from jaxadv.data import Dataset, Splits
 from jaxadv.defences import decorrelation, ramp, regularised
 from jaxadv.ensemble import Ensemble, EnsembleOutputs, frozen, mixed, stacked
 from jaxadv.losses import classify
+from jaxadv.losses.classification import Joined
 from jaxadv.models import Model
 from jaxadv.training import Metrics, State, is_parameter
 from jaxadv.types import Array
@@ -42,6 +44,9 @@ STUDY = "surrogate_defence"
 @dataclass(frozen=True)
 class Settings(decorrelated_pairs.Settings):
     """New networks decorrelated from a frozen surrogate, and not: train, attack the surrogate."""
+
+    joined: tyro.conf.Suppress[Joined] = "root_sum_square"
+    """One network learns at a time: there is nothing to join."""
 
 
 PRESETS = {

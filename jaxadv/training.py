@@ -34,7 +34,7 @@ class State(NamedTuple):
     """One run in training; with a leading axis, all of them.
 
     variables: the ensemble's.
-    optimizers: one Optax state a phase.
+    optimizers: one Optax state a phase, empty for a phase that shares another's.
     epoch: `[]` int32, epochs done.
     seed: `[]` uint32; every key is derived from it and the epoch, so none is stored.
     settings: scalars that vary between runs, handed to the losses.
@@ -64,12 +64,15 @@ class Phase(NamedTuple):
     optimizer: any Optax gradient transformation.
     transform: `(state, batch, key) -> batch`, for adversarial or superimposed batches.
     trainable: `path -> bool` over the variables' leaves; default every parameter.
+    shares: the number of an earlier phase of the same optimizer and trainable leaves, whose moments
+        this phase moves on too: one Adam for two losses in turn.
     """
 
     loss: Loss
     optimizer: optax.GradientTransformation
     transform: Callable[[State, Dataset, Key], Dataset] = _whole_batch
     trainable: Trainable = is_parameter
+    shares: int | None = None
 
 
 def _split(variables: Variables, phase: Phase) -> tuple[PyTree, PyTree]:
@@ -83,6 +86,13 @@ def _split(variables: Variables, phase: Phase) -> tuple[PyTree, PyTree]:
 def _merge(trained: PyTree, fixed: PyTree) -> Variables:
     return jax.tree.map(
         lambda a, b: b if a is None else a, trained, fixed, is_leaf=lambda leaf: leaf is None
+    )
+
+
+def _optimizers(phases: Sequence[Phase], variables: Variables) -> tuple[PyTree, ...]:
+    return tuple(
+        phase.optimizer.init(_split(variables, phase)[0]) if phase.shares is None else ()
+        for phase in phases
     )
 
 
@@ -105,7 +115,7 @@ def init(
 
     def one(seed: Array, settings: dict[str, Array]) -> State:
         variables = ensemble_init(jax.random.fold_in(jax.random.key(seed), 0), example)
-        optimizers = tuple(phase.optimizer.init(_split(variables, phase)[0]) for phase in phases)
+        optimizers = _optimizers(phases, variables)
         return State(variables, optimizers, jnp.zeros((), jnp.int32), seed, settings)
 
     values = {name: jnp.asarray(v, jnp.float32) for name, v in (settings or {}).items()}
@@ -119,12 +129,8 @@ def onward(state: State, phases: Sequence[Phase]) -> State:
 
     A copy: `fit` may take it and leave the state it was made from.
     """
-
-    def one(variables: Variables) -> tuple[PyTree, ...]:
-        return tuple(phase.optimizer.init(_split(variables, phase)[0]) for phase in phases)
-
     copied = jax.jit(partial(jax.tree.map, jnp.copy))(state)
-    optimizers = jax.jit(jax.vmap(one))(copied.variables)
+    optimizers = jax.jit(jax.vmap(partial(_optimizers, phases)))(copied.variables)
     return copied._replace(optimizers=optimizers, epoch=jnp.zeros_like(copied.epoch))
 
 
@@ -140,10 +146,11 @@ def _update(
         return phase.loss(variables, batch, loss_key, state.epoch, state.settings)
 
     (value, (variables, metrics)), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
-    updates, optimizer = phase.optimizer.update(gradient, state.optimizers[index], trained)
+    own = index if phase.shares is None else phase.shares
+    updates, optimizer = phase.optimizer.update(gradient, state.optimizers[own], trained)
     _, statistics = _split(variables, phase)
     variables = _merge(optax.apply_updates(trained, updates), statistics)
-    optimizers = (*state.optimizers[:index], optimizer, *state.optimizers[index + 1 :])
+    optimizers = (*state.optimizers[:own], optimizer, *state.optimizers[own + 1 :])
     return state._replace(variables=variables, optimizers=optimizers), {"loss": value, **metrics}
 
 

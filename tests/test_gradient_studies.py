@@ -108,6 +108,16 @@ def test_from_attacks_the_networks_of_another_run(study, tmp_path):
     np.testing.assert_array_equal(*cosines)
 
 
+@pytest.mark.slow
+def test_networks_that_diverge_end_no_study(tmp_path):
+    out = tmp_path / "run"
+    run(out, "--learning-rate", "1e30", "--updates", "alternating", "--goals", "none")
+    rows = results.read(out)["rows"]
+    accuracies = results.select(rows, metric="clean_accuracy", target="1")
+    assert [row["value"] < 0.2 for row in accuracies] == [True, True]
+    assert [row["n"] for row in results.select(rows, metric="cosine", split="test")] == [360, 360]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -79,7 +79,27 @@ def test_stopped_beside_the_surrogate_and_resumed_equals_uninterrupted(
     assert results.read(out)["rows"] == results.read(study)["rows"]
 
 
-def test_a_batch_too_small_for_the_regression(tmp_path, capsys):
-    assert "100 samples for 200 features" in refused(
-        capsys, lambda: run(tmp_path / "run", "--batch-size", "100")
+@pytest.mark.slow
+def test_from_attacks_the_networks_of_another_run(study, tmp_path):
+    out = tmp_path / "again"
+    run(out, "--from", str(study), "--eps", "0.05")
+    here, there = (
+        [row["value"] for row in results.select(results.read(at)["rows"], metric="clean_accuracy")]
+        for at in (out, study)
     )
+    assert here == there
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--batch-size", "100"], "100 samples for 200 features"),
+        (["--models", "lenet"], "lenet"),
+        (["--eps", "-0.1"], "--eps -0.1"),
+        (["--sketch-width", "-1"], "--sketch-width -1"),
+        (["--joined", "sum"], "--joined"),
+        (["--from", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_gets_one_line(words, message, tmp_path, capsys):
+    assert message in refused(capsys, lambda: run(tmp_path / "run", *words))

@@ -161,6 +161,22 @@ def test_phases_take_turns_on_every_batch_or_after_all_of_them(digits, turns, to
     assert {"loss of a", "loss of b"} < set(metrics)
 
 
+@pytest.mark.parametrize(("shares", "total"), [(None, 1.0), (0, 1.5)])
+def test_a_phase_may_move_on_the_moments_of_another(digits, shares, total):
+    """One has the gradient −1, the other none: with momentum 0.5 shared, it moves half as far."""
+
+    def sloping(slope):
+        def loss(variables, batch, key, epoch, settings):
+            return slope * variables["params"]["a"], (variables, {})
+
+        return training.Phase(loss, optax.sgd(1.0, momentum=0.5))
+
+    phases = [sloping(-1.0), sloping(0.0)._replace(shares=shares)]
+    state = training.init(lambda *_: {"params": {"a": jnp.zeros(())}}, phases, digits, [0])
+    ((after, _),) = training.fit(phases, state, digits, epochs=1, batch_size=400)
+    assert after.variables["params"]["a"].tolist() == [total]
+
+
 def test_what_a_phase_does_not_train_stays(digits):
     def first_layer(path) -> bool:
         names = [getattr(entry, "key", None) for entry in path]

@@ -102,8 +102,8 @@ def in_steps(
     """Phases for a penalty that asks for steps of its own.
 
     updates: "alternating", on each batch a step for the classes and then one for the penalty (Adam
-        et al. 2019, Algorithm 1), here each with moments of its own, or "simultaneous", one step
-        for the sum of both.
+        et al. 2019, Algorithm 1) by one optimizer, so that once the classes are learned its
+        moments are the penalty's; or "simultaneous", one step for the sum of both.
 
     Raises:
         UserError: other `updates`.
@@ -113,4 +113,4 @@ def in_steps(
     if updates != "alternating":
         raise UserError(f"updates {updates!r}: choose alternating or simultaneous")
     alone = regularised(ensemble, optimizer, penalty, task=nothing)
-    return [regularised(ensemble, optimizer), alone]
+    return [regularised(ensemble, optimizer), alone._replace(shares=0)]
