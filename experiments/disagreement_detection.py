@@ -137,11 +137,14 @@ PRESETS = {
     "quick": replace(
         PAPER,
         preset="quick",
+        model="lenet",
         seeds=3,
         train_examples=20000,
-        epochs=10,
+        epochs=20,
         dverge_epochs=3,
-        pgd_examples=1000,
+        batch_size=200,
+        learning_rate=1e-3,
+        pgd_examples=500,
     ),
     "smoke": replace(
         PAPER,
