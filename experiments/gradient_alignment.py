@@ -11,7 +11,9 @@ then one of the two is attacked. The lengths of the gradients are drawn together
 
 The paper's IGS has eps 1.0 in a scale it does not state; here radii are of images in [0, 1], and
 the one to compare at is where the attack succeeds as often on pairs without a goal: 0.97.
-It does not shuffle between epochs; here every epoch has an order of its own.
+It does not shuffle between epochs; here every epoch has an order of its own. Its cosines are of
+gradients of probabilities, which vanish where a network is sure: beside the cosines proper stand
+those that PyTorch gave for such (`gradients.as_of_probabilities`).
 """
 
 from collections.abc import Callable

@@ -343,5 +343,6 @@ def show(table: Table) -> None:
 def markdown(table: Table) -> str:
     """A GitHub table."""
     rule = ["---"] * len(table.header)
-    lines = [table.header, rule, *table.lines]
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in (table.header, *table.lines)]
+    lines.insert(1, rule)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

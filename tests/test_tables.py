@@ -232,3 +232,12 @@ def test_networks_trained_on_fgsm_images_are_compared_among_themselves():
     assert found["DNA"] == found["DNA + FGSM"] == ""
     assert found["AE"].startswith("-0.150 ±")
     assert found["AE + FGSM"].startswith("-0.200 ±")
+
+
+def test_bars_within_a_cell_do_not_end_it():
+    table = tables.Table("", ["|cosine|", "seeds"], [["0.5", "2"]])
+    assert tables.markdown(table).splitlines() == [
+        r"| \|cosine\| | seeds |",
+        "| --- | --- |",
+        "| 0.5 | 2 |",
+    ]
