@@ -55,7 +55,7 @@ SHOWN_EPS = {
     dverge.STUDY: 0.1,
     surrogate_defence.STUDY: 0.1,
     gradient_alignment.STUDY: 0.25,
-    gradient_magnitude.STUDY: 0.2,
+    gradient_magnitude.STUDY: 0.3,
     disagreement_detection.STUDY: 0.1,
 }
 
