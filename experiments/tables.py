@@ -323,7 +323,7 @@ def slopes(rows: Sequence[Row]) -> Table:
                 within = "–" if slope.half is None else "no" if slope.excludes_zero else "yes"
                 cells = [model, metric, "natural" if eps is None else f"{eps:.3g}"]
                 cells += [str(len(values)), f"{sum(values) / len(values):.3f}"]
-                cells += [f"{1000 * slope.mean:+.4f}{half}", str(slope.n), within]
+                cells += [f"{1000 * slope.mean:+z.4f}{half}", str(slope.n), within]
                 lines.append(cells)
     title = "Against the squared distance of the weights: slope of each seed's line, mean ± 95 %"
     return Table(title, header, lines)
