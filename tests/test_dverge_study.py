@@ -62,6 +62,15 @@ def test_stopped_and_resumed_equals_uninterrupted(study, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_finished_run_is_shown_and_measures_nothing_again(study, capsys):
+    before = (study / "results.json").read_bytes()
+    run(study, "--resume")
+    assert "Transfer rate after each epoch" in capsys.readouterr().out
+    assert (study / "results.json").read_bytes() == before
+    assert not (study / "measured").exists()
+
+
+@pytest.mark.slow
 def test_it_begins_at_the_pairs_of_another_study(study, tmp_path):
     pairs, out = tmp_path / "pairs", tmp_path / "run"
     small = "--preset smoke --seeds 2 --epochs 2 --attacks fgsm --balls linf --eps 0.1"

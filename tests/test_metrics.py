@@ -160,3 +160,8 @@ def test_polynomial_fit_by_hand():
 )
 def test_no_fit_where_there_is_none(x, y):
     assert metrics.polynomial_fit(x, y, 2) is None
+
+
+def test_one_member_cannot_disagree():
+    with pytest.raises(UserError, match="1 member"):
+        metrics.disagreement(np.full((1, 2, 3), 1 / 3))

@@ -137,7 +137,12 @@ def igs(eps: Array | float, steps: int = 10, ball: Ball = linf, **settings: Any)
 
     Adam et al. lower the true class's probability, whose gradient is that of the cross-entropy but
     for a negative factor: its sign is that of `directions.untargeted`.
+
+    Raises:
+        UserError: if there is no step.
     """
+    if steps < 1:
+        raise UserError(f"steps {steps}: give at least 1")
     return Attack(eps, jnp.asarray(eps) / steps, steps, ball, **settings)
 
 
