@@ -128,6 +128,7 @@ def test_networks_that_diverge_end_no_study(tmp_path):
         (["--confidence", "-1"], "--confidence -1"),
         (["--batch-size", "451"], "batch size 451 for 450 examples"),
         (["--matching", "nan"], "--matching nan"),
+        (["--square-strength", "-1"], "--square-strength -1"),
         (["--cw-first-constant", "0"], "first_constant 0.0"),
     ],
 )
