@@ -10,7 +10,8 @@ Pairs trained with λ = 0 and λ = 0.05 go on for ten epochs in which each netwo
 that the other takes for others; PGD is measured on them before and after every epoch. They are the
 pairs of `decorrelated_pairs`, trained here, taken from a run of it, or the authors' own.
 
-The networks take turns by epochs as in the paper; `--dverge-turns batches` is DVERGE itself.
+The networks take turns by epochs and are compared at one layer as in the paper; DVERGE itself is
+`--dverge-turns batches --dverge-layers 1 2 3`.
 """
 
 import os
@@ -27,7 +28,7 @@ import optax
 from experiments import cli, decorrelated_pairs, features, measure
 from experiments.decorrelated_pairs import check_sizes, defence, train_pairs, trials
 from experiments.measure import Keys, Measured
-from experiments.pairs import each_model
+from experiments.pairs import MODELS, each_model
 from experiments.train import trained
 from jaxadv import defences, training
 from jaxadv.data import Splits
@@ -53,6 +54,8 @@ class Settings(decorrelated_pairs.Settings):
     """Their size, image range [0, 1]."""
     dverge_turns: Literal["epochs", "batches"] = "epochs"
     """Whether one network sees all batches of an epoch before the other, or they take turns."""
+    dverge_layers: tuple[int, ...] = (0,)
+    """Blocks whose features are to agree, one drawn for each epoch; 0: the decorrelated one."""
     published: bool = False
     """Begin at the authors' published CNNs, one pair of each kind; the seeds are DVERGE's alone."""
     published_dir: Path | None = None
@@ -158,6 +161,20 @@ def measured_at(
     return Measured(rows, measure.under(name, arrays), measure.under(name, images))
 
 
+def layers(settings: Settings, name: str, splits: Splits) -> list[Ensemble]:
+    """Pairs as seen at each of the layers asked for.
+
+    Raises:
+        UserError: if there is no such layer.
+    """
+    count, example = len(splits.class_names), splits.train.images[:1] / 255
+    chosen = [{"feature_block": block} if block else {} for block in settings.dverge_layers]
+    seen = [stacked(MODELS[name](count, **where)) for where in chosen]
+    for pair in seen:
+        jax.eval_shape(pair.init, jax.random.key(0), example)
+    return seen
+
+
 def on_the_way(
     settings: Settings, name: str, ensemble: Ensemble, state: State, splits: Splits, out: Path
 ) -> Measured:
@@ -168,6 +185,7 @@ def on_the_way(
         eps=settings.dverge_eps,
         step_size=settings.dverge_step_size,
         steps=settings.dverge_steps,
+        layers=layers(settings, name, splits),
     )
 
     def measured(state: State, epoch: int) -> Measured:
@@ -195,7 +213,9 @@ def on_the_way(
 
 
 def check(settings: Settings, ensemble: Ensemble, splits: Splits) -> None:
-    """Refuse impossible sizes; where nothing is decorrelated a batch may be any."""
+    """Refuse impossible sizes and layers; where nothing is decorrelated a batch may be any."""
+    for name in settings.models:
+        layers(settings, name, splits)
     measure.check(trials(settings, splits.test.images[0].size))
     if settings.published:
         features.check_samples(ensemble, splits)
@@ -206,6 +226,8 @@ def check(settings: Settings, ensemble: Ensemble, splits: Splits) -> None:
 
 def study(settings: Settings) -> None:
     """Train, go on with DVERGE, attack on the way, write and draw."""
+    if settings.published_dir is not None and not settings.published:
+        raise UserError(f"--published-dir {settings.published_dir}: add --published")
     if settings.published and settings.from_dir is not None:
         raise UserError(f"--published --from {settings.from_dir}: begin at one of the two")
     asked = (settings.data, settings.models, set(settings.strengths) <= {0.0, 0.05})

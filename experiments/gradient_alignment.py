@@ -83,7 +83,19 @@ class Settings(cli.Common):
 
 PRESETS = {
     "paper": (PAPER := Settings(preset="paper", seeds=20, first_seed=150)),
-    "quick": replace(PAPER, preset="quick", seeds=5, epochs=12, square_strength=10.0),
+    "quick": replace(
+        PAPER,
+        preset="quick",
+        train_examples=20000,
+        seeds=5,
+        epochs=12,
+        square_strength=10.0,
+        eps=(0.2, 0.25),
+        cw_first_constant=10.0,
+        cw_steps=200,
+        cw_searches=3,
+        cw_examples=100,
+    ),
     "updates": replace(
         PAPER,
         preset="updates",

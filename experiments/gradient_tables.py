@@ -57,10 +57,14 @@ def asymmetry(rows: Sequence[Row]) -> Table:
         success = select(here, metric="success_rate_clean_correct")
         rates, others = (select(r, metric="transfer_rate_clean_correct") for r in (here, base))
         forth, back = (select(rates, source=source) for source in ("1", "2"))
-        line = [*words, *(written(over_seeds(success, source=source)) for source in ("1", "2"))]
-        line += [written(over_seeds(way)) for way in (forth, back)]
+        seeds = int(words[-1])
+        each = [*(select(success, source=source) for source in ("1", "2")), forth, back]
+        line = [*words, *(written(over_seeds(way), seeds) for way in each)]
         lines.append([*line, compared(forth, back), compared(rates, others)])
-    title = "Transfer each way, of images that both networks had right: mean ± 95 % over seeds"
+    title = (
+        "Success on each network, of images it had right, and transfer each way, of images both "
+        "had right: mean ± 95 % over seeds"
+    )
     return Table(title, header, lines)
 
 

@@ -10,7 +10,11 @@ from jaxadv.data import Splits
 from jaxadv.ensemble import Ensemble
 from jaxadv.models import Model
 
-MODELS = {"cnn": models.cnn, "fc": models.fc, "lenet": models.lenet}
+MODELS: dict[str, Callable[..., Model]] = {
+    "cnn": models.cnn,
+    "fc": models.fc,
+    "lenet": models.lenet,
+}
 
 
 def each_model(

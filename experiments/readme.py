@@ -111,9 +111,12 @@ def command(run: Run) -> str:
     """
     config, study = run["config"], run["experiment"]
     preset = json.loads(json.dumps(PRESETS[study][config["preset"]].config()))
+    unsaid = sorted(preset.keys() - config.keys())
+    if unsaid:  # a run older than a setting; the preset may say another thing today
+        raise UserError(f"results of {study}, {config['preset']}: no {', '.join(unsaid)} in config")
     words = [f"python -m experiments.{study} --preset {config['preset']}"]
     for key, usual in preset.items():
-        chosen = config.get(key, usual)
+        chosen = config[key]
         if key == "seeds" or chosen == usual:
             continue
         option = key.replace("_", "-")

@@ -41,7 +41,8 @@ def attack_rows(
     For every source: success_rate (every attacked member wrong), also of images they all had right,
     and for every member error_rate.
     For a single source and every other member: both transfer rates. Of several members: how well
-    their disagreement tells images the source gets wrong, before or not, from natural ones.
+    their disagreement tells images the source gets wrong, before or not, from natural ones, and of
+    a single source's those alone that another member gets wrong too ("_transferred").
     """
     clean_wrong = metrics.wrong(clean, labels)
     apart = metrics.disagreement(clean) if len(clean) > 1 else None
@@ -57,8 +58,8 @@ def attack_rows(
         joint = metrics.ensemble_wrong(probabilities, labels)
         yield row("error_rate", metrics.rate(joint), **at, target="ensemble")
         if apart is not None:
-            seen = metrics.disagreement(probabilities)[fooled]
-            yield from _detection_rows(apart, seen, alarms, at)
+            seen = metrics.disagreement(probabilities)
+            yield from _detection_rows(apart, seen[fooled], alarms, at)
         for target in range(len(wrong)):
             name = str(target + 1)
             yield row("error_rate", metrics.rate(wrong[target]), **at, target=name)
@@ -70,17 +71,21 @@ def attack_rows(
                 fooled, wrong[target], ~right_before, clean_wrong[target]
             )
             yield row("transfer_rate_clean_correct", strict, **at, target=name)
+            if apart is not None:
+                harmful = seen[fooled & wrong[target]]
+                to = {**at, "target": name}
+                yield from _detection_rows(apart, harmful, alarms, to, "_transferred")
 
 
 def _detection_rows(
-    natural: Array, attacked: Array, alarms: Sequence[float], keys: Keys
+    natural: Array, attacked: Array, alarms: Sequence[float], keys: Keys, of: str = ""
 ) -> Iterator[Row]:
     """detection_auc, and detection_rate at each share of false alarms; "raised": the real share."""
     found = [metrics.detection(natural, attacked, share) for share in alarms]
-    yield row("detection_auc", Rate(found[0].auc, found[0].n), **keys)
+    yield row(f"detection_auc{of}", Rate(found[0].auc, found[0].n), **keys)
     for share, one in zip(alarms, found, strict=True):
         at = {**keys, "alarms": share, "raised": one.raised}
-        yield row("detection_rate", Rate(one.rate, one.n), **at)
+        yield row(f"detection_rate{of}", Rate(one.rate, one.n), **at)
 
 
 def feature_rows(measured: Mapping[str, Array], n: int, keys: Keys) -> Iterator[Row]:

@@ -244,9 +244,11 @@ def one_and_all(rows: Sequence[Row]) -> Table:
 def detection(rows: Sequence[Row]) -> Table:
     """How well disagreement tells images that fooled one member, or all, from natural ones.
 
-    The area under the ROC curve, and the share found where 5 % of natural images raise an alarm.
+    The area under the ROC curve, and the share found where 5 % of natural images raise an alarm;
+    "transferred" is the share of those images, made on one member, that another one gets wrong too.
     """
-    header = [*LINE, "AUC one", "found one", less_first(rows), "AUC all", "found all"]
+    header = [*LINE, "AUC one", "found one", less_first(rows), "found transferred"]
+    header += ["AUC all", "found all"]
     lines = []
     for words, chosen, first in each_attack(rows):
         if not select(chosen, metric="detection_auc"):
@@ -259,6 +261,7 @@ def detection(rows: Sequence[Row]) -> Table:
                 written(over_seeds(single, metric="detection_auc"), seeds),
                 written(over_seeds(single, metric="detection_rate"), seeds),
                 compared(single, single_source(first), metric="detection_rate"),
+                written(over_seeds(single, metric="detection_rate_transferred"), seeds),
                 written(over_seeds(joint, metric="detection_auc"), seeds),
                 written(over_seeds(joint, metric="detection_rate"), seeds),
             ]

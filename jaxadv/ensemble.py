@@ -86,6 +86,8 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
         def one(member_variables: Variables, index: Array) -> tuple[Array, Array, Variables]:
             member_key = None if key is None else jax.random.fold_in(key, index)
             outputs, updated = model.apply(member_variables, x, train=train, key=member_key)
+            if model.feature not in outputs.taps:
+                raise UserError(f"feature {model.feature!r}: the model has {sorted(outputs.taps)}")
             feature = outputs.taps[model.feature]
             return _logits(outputs), feature.reshape(feature.shape[0], -1), updated
 

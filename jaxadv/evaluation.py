@@ -17,6 +17,7 @@ from jaxadv.attacks import ensemble as ensemble_direction
 from jaxadv.data.batches import to_float
 from jaxadv.data.dataset import Dataset
 from jaxadv.ensemble import Ensemble, EnsembleOutputs, Indices
+from jaxadv.errors import UserError
 from jaxadv.parallel import over_axis
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key, Variables
@@ -80,7 +81,12 @@ def craft(
     combine: how several members are joined; see `attacks.ensemble`.
 
     Random starts are keyed by the example's index, so neither `chunk` nor the device matters.
+
+    Raises:
+        UserError: if Carlini & Wagner's attack is given anything but a margin.
     """
+    if isinstance(attack, CarliniWagner) and combine != "margin":
+        raise UserError(f"combine {combine!r}: Carlini & Wagner's attack needs combine='margin'")
     source, chosen = ensemble.pick(variables, members)
 
     def perturb(images: Array, labels: Array, indices: Array) -> Array:

@@ -74,6 +74,24 @@ def test_a_row_for_every_share_of_alarms():
     assert (none["value"], none["n"]) == (None, 0)
 
 
+def test_images_that_another_member_gets_wrong_too_are_found_less():
+    """Of three that fool the first, one fools both, and there the two agree."""
+    clean = [[[0.9, 0.1]] * 3, [[0.9, 0.1], [0.9, 0.1], [0.7, 0.3]]]  # apart by 0, 0 and 0.2
+    fooled = [[[0.1, 0.9]] * 3, [[0.2, 0.8], [0.9, 0.1], [0.8, 0.2]]]  # by 0.1, 0.8 and 0.7
+    rows = list(attack_rows([fooled] * 3, clean, [0, 0, 0], each_and_all(2), {}, (1 / 3,)))
+    (one,) = results.select(rows, metric="detection_rate", source="1")
+    assert (one["value"], one["n"]) == (1, 3)
+    (both,) = results.select(rows, metric="detection_rate_transferred", source="1", target="2")
+    assert (both["value"], both["n"]) == (1, 1)
+    (strict,) = results.select(
+        list(attack_rows([fooled] * 3, clean, [0, 0, 0], each_and_all(2), {}, (0.0,))),
+        metric="detection_rate_transferred",
+        source="1",
+    )
+    assert (strict["value"], strict["n"]) == (0, 1)  # the threshold is 0.2
+    assert not results.select(rows, metric="detection_rate_transferred", source="all")
+
+
 @pytest.mark.slow
 def test_every_way_is_measured(study):
     rows = results.read(study)["rows"]

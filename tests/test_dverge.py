@@ -131,6 +131,15 @@ def test_the_layer_is_drawn_for_each_epoch(digits, batch):
     assert set(drawn) == {0, 1}
 
 
+@pytest.mark.parametrize("model", [models.cnn, models.fc], ids=["cnn", "fc"])
+def test_every_layer_of_a_network_can_be_drawn(model, digits, batch):
+    pair, blocks = stacked(model()), (1, 2, 3)
+    phases = recipe(pair, layers=[stacked(model(feature_block=block)) for block in blocks])
+    images = jax.jit(phases[0].transform)(state_of(pair, phases, digits), batch, KEY).images
+    assert images.shape == batch.images.shape
+    assert 0 < float(jnp.abs(images - batch.images).max()) < EPS + 1e-6
+
+
 def test_training_teaches_both_members(digits):
     phases = recipe()
     state = training.init(PAIR.init, phases, digits, [0, 1])

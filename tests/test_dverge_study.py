@@ -71,6 +71,20 @@ def test_a_finished_run_is_shown_and_measures_nothing_again(study, capsys):
 
 
 @pytest.mark.slow
+def test_layers_drawn_are_not_the_usual_one(study, tmp_path):
+    out = tmp_path / "run"
+    run(out, "--dverge-epochs", "1", "--dverge-layers", "1", "--pgd-examples", "20")
+    first = {"metric": "clean_accuracy", "target": "1"}
+    here, there = (results.read(folder)["rows"] for folder in (out, study))
+    for epoch, same in ((0, True), (1, False)):
+        values = [
+            [row["value"] for row in results.select(rows, epoch=epoch, **first)]
+            for rows in (here, there)
+        ]
+        assert (values[0] == values[1]) == same
+
+
+@pytest.mark.slow
 def test_it_begins_at_the_pairs_of_another_study(study, tmp_path):
     pairs, out = tmp_path / "pairs", tmp_path / "run"
     small = "--preset smoke --seeds 2 --epochs 2 --attacks fgsm --balls linf --eps 0.1"
@@ -92,6 +106,8 @@ def test_it_begins_at_the_pairs_of_another_study(study, tmp_path):
         (["--dverge-epochs", "0"], "--dverge-epochs 0"),
         (["--dverge-eps", "-0.1"], "--dverge-eps -0.1"),
         (["--dverge-steps", "0"], "--dverge-steps 0"),
+        (["--dverge-layers", "1", "6"], "feature block 6: the network has 1 to 5"),
+        (["--published-dir", "elsewhere"], "--published-dir elsewhere: add --published"),
     ],
 )
 def test_bad_input_gets_one_line(words, message, tmp_path, capsys):

@@ -8,6 +8,7 @@ import pytest
 from jaxadv import attacks, models
 from jaxadv.data import Dataset, load_dataset
 from jaxadv.ensemble import callables, member, mixed, pathways, predict, stacked
+from jaxadv.errors import UserError
 from jaxadv.evaluation import craft, each_and_all, evaluate, in_chunks
 from jaxadv.losses import squared_errors
 from jaxadv.parallel import over_runs
@@ -94,6 +95,12 @@ def test_crafting_does_not_depend_on_the_chunk(data, variables, chunk):
     whole = craft(ENSEMBLE, variables, (0, 1), pgd(0.1), data, jax.random.key(1), chunk=60)
     parts = craft(ENSEMBLE, variables, (0, 1), pgd(0.1), data, jax.random.key(1), chunk=chunk)
     np.testing.assert_allclose(parts, whole, atol=1e-6)
+
+
+def test_an_attack_that_wants_a_margin_gets_no_loss(data, variables):
+    """A cross-entropy is above 0 everywhere: every image would have won before the first step."""
+    with pytest.raises(UserError, match="combine 'loss': Carlini & Wagner's attack needs"):
+        craft(ENSEMBLE, variables, (0,), attacks.cw(steps=1, searches=1), data, jax.random.key(0))
 
 
 def test_in_chunks_keeps_order_and_length():

@@ -10,7 +10,15 @@ import pytest
 from jaxadv import models, training
 from jaxadv.data import Dataset, load_dataset
 from jaxadv.data.batches import epoch_indices
-from jaxadv.defences import decorrelation, parametric_distance, ramp, regularised
+from jaxadv.defences import (
+    adp,
+    decorrelation,
+    gal,
+    gradient_alignment,
+    parametric_distance,
+    ramp,
+    regularised,
+)
 from jaxadv.ensemble import stacked
 from jaxadv.errors import UserError
 from jaxadv.losses import squared_distance
@@ -255,6 +263,28 @@ def test_members_learn_the_batchs_task_on_the_images_they_are_shown(digits):
 
     assert final_loss() < 0.7
     assert final_loss(shown=blank) > 2.2
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [
+        (gal, "strength"),
+        (adp, "strength"),
+        (gradient_alignment, "cosine"),
+        (decorrelation, "strength"),
+    ],
+)
+def test_runs_without_the_setting_of_their_loss_are_refused(recipe, name, digits):
+    phases = recipe(ENSEMBLE, optax.adam(1e-3))
+    phases = phases if isinstance(phases, list) else [phases]
+    state = training.init(ENSEMBLE.init, phases, digits, [0])
+    with pytest.raises(UserError, match=f"setting '{name}': the runs have none"):
+        next(training.fit(phases, state, digits, epochs=1, batch_size=100))
+
+
+def test_diversity_of_one_member_is_refused():
+    with pytest.raises(UserError, match=r"ADP of 1 member\(s\): give at least 2"):
+        adp(stacked(models.fc(), 1), optax.adam(1e-3))
 
 
 def test_a_lone_member_is_trained_as_without_decorrelation(digits):

@@ -57,8 +57,8 @@ class Attack:
     def __post_init__(self) -> None:
         check_radius("eps", self.eps)
         check_radius("step_size", self.step_size)
-        if self.steps < 0:
-            raise UserError(f"steps {self.steps}: give 0 or more")
+        if not isinstance(self.steps, int | np.integer) or self.steps < 0:
+            raise UserError(f"steps {self.steps}: give a whole number, 0 or more")
 
     @in_float32
     def __call__(self, direction: Direction, x: Array, keys: Key | None = None) -> Array:

@@ -61,7 +61,7 @@ def decorrelation(
     """
 
     def penalty(step: Step) -> tuple[Array, Metrics]:
-        strength = step.settings[STRENGTH] * schedule(step.epoch)
+        strength = step.setting(STRENGTH) * schedule(step.epoch)
 
         def correlation_of(features: tuple[Array, ...]) -> Array:
             chosen = sketch(features, sketch_width, step.key) if sketch_width else features

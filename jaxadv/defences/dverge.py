@@ -51,8 +51,8 @@ def dverge(
 
     optimizer: one that leaves alone what has no gradient, as Adam does: weight decay would shrink
         the other members too.
-    layers: the ensemble as seen at several layers, `stacked(model._replace(feature=name))` for each
-        name, of which one is drawn for each epoch as in the original; default its own features.
+    layers: the ensemble as seen at several layers, `stacked(models.cnn(feature_block=n))` for each
+        n, of which one is drawn for each epoch as in the original; default its own features.
 
     Raises:
         UserError: if there are no two members.

@@ -46,7 +46,7 @@ def gradient_alignment(
         odds, gradients = input_gradients(ensemble, step.variables, *step.batch)
         d = cosines(gradients)
         gap = norm_gap(probability_gradient_norms(odds, gradients))
-        aim = step.settings[COSINE] * jnp.mean(d) + step.settings[SQUARED] * jnp.mean(d**2)
+        aim = step.setting(COSINE) * jnp.mean(d) + step.setting(SQUARED) * jnp.mean(d**2)
         return aim + matching * gap, {"cosine": jnp.mean(d)}
 
     return in_steps(ensemble, optimizer, penalty, updates)

@@ -36,6 +36,16 @@ class Step(NamedTuple):
     epoch: Array
     settings: dict[str, Array]
 
+    def setting(self, name: str) -> Array:
+        """The run's setting of that name.
+
+        Raises:
+            UserError: if it has none.
+        """
+        if name not in self.settings:
+            raise UserError(f"setting {name!r}: the runs have none; give training.init a value")
+        return self.settings[name]
+
 
 Penalty: TypeAlias = Callable[[Step], tuple[Array, Metrics]]
 

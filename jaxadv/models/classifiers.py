@@ -1,5 +1,7 @@
 """The MNIST classifiers of Wiedeman & Wang (Patterns 2022, Figs. 11 and 12 D) and Adam et al."""
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax.numpy as jnp
 
@@ -9,23 +11,37 @@ from jaxadv.models.model import Model, chunked, from_linen
 from jaxadv.types import Array, Key, Variables
 
 
+def chosen(blocks: Sequence[Array], number: int) -> Array:
+    """The output of the block of that number, counted from 1.
+
+    Raises:
+        UserError: if there is none.
+    """
+    if not 1 <= number <= len(blocks):
+        raise UserError(f"feature block {number}: the network has 1 to {len(blocks)}")
+    return blocks[number - 1]
+
+
 class CNNModule(nn.Module):
     """conv(8) → pool → conv(16) → pool → **features** → conv(32) → average pool → linear.
 
-    The paper's 7×7 average pool covers a 28×28 image's whole last map, so it is written as the
-    global average it is; 8×8 digits then run too. Features on MNIST: 7·7·16 = 784.
+    Features are the output of block 2, or of 1 or 3 (before the average). The paper's 7×7 average
+    pool covers a 28×28 image's whole last map, so it is written as the global average it is; 8×8
+    digits then run too. Features on MNIST: 7·7·16 = 784.
     """
 
     num_classes: int = 10
+    feature_block: int = 2
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         images = layout()
-        x = Conv(8, x.shape[-1], pooled=True, name="conv1")(images.enter(x))
-        x = Conv(16, 8, pooled=True, name="conv2")(x)
-        self.sow("taps", "features", images.leave(x))
-        x = nn.relu(Conv(32, 16, name="conv3")(x))
-        pooled = images.leave(jnp.mean(x, axis=(1, 2), keepdims=True))
+        first = Conv(8, x.shape[-1], pooled=True, name="conv1")(images.enter(x))
+        second = Conv(16, 8, pooled=True, name="conv2")(first)
+        third = nn.relu(Conv(32, 16, name="conv3")(second))
+        features = chosen((first, second, third), self.feature_block)
+        self.sow("taps", "features", images.leave(features))
+        pooled = images.leave(jnp.mean(third, axis=(1, 2), keepdims=True))
         return Dense(self.num_classes, name="linear")(pooled)
 
 
@@ -51,26 +67,28 @@ class LeNetModule(nn.Module):
     """conv(6) → pool → conv(16) → pool → 120 → **features** 84 → classes, ReLU after each.
 
     Adam et al. (2019, 5.1): 3×3 convolutions without padding. 400 values go into the dense part on
-    MNIST.
+    MNIST. Features are the output of block 4, or of another.
     """
 
     num_classes: int = 10
+    feature_block: int = 4
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         images = layout()
         x = Conv(6, x.shape[-1], pooled=True, valid=True, name="conv1")(images.enter(x))
-        x = images.leave(Conv(16, 6, pooled=True, valid=True, name="conv2")(x))
-        x = nn.relu(Dense(120, name="linear1")(x))
-        x = nn.relu(Dense(84, name="linear2")(x))
-        self.sow("taps", "features", x)
-        return Dense(self.num_classes, name="linear")(x)
+        first = images.leave(x)
+        second = images.leave(Conv(16, 6, pooled=True, valid=True, name="conv2")(x))
+        third = nn.relu(Dense(120, name="linear1")(second))
+        fourth = nn.relu(Dense(84, name="linear2")(third))
+        self.sow("taps", "features", chosen((first, second, third, fourth), self.feature_block))
+        return Dense(self.num_classes, name="linear")(fourth)
 
 
 class FCModule(nn.Module):
     """in → 500 → 500 → 200 → 200 → 100 → classes; each hidden layer Linear → ReLU → BatchNorm.
 
-    **Features** are the output of the fourth hidden block (200).
+    **Features** are the output of the fourth hidden block (200), or of another.
     """
 
     widths: tuple[int, ...] = (500, 500, 200, 200, 100)
@@ -80,18 +98,19 @@ class FCModule(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, train: bool = False) -> Array:
         x = x.reshape(x.shape[0], -1)
+        blocks = []
         for block, width in enumerate(self.widths, start=1):
             x = batch_norm(train, name=f"norm{block}")(
                 nn.relu(Dense(width, name=f"linear{block}")(x))
             )
-            if block == self.feature_block:
-                self.sow("taps", "features", x)
+            blocks.append(x)
+        self.sow("taps", "features", chosen(blocks, self.feature_block))
         return Dense(self.num_classes, name="linear")(x)
 
 
-def cnn(num_classes: int = 10) -> Model:
+def cnn(num_classes: int = 10, feature_block: int = 2) -> Model:
     """The paper's CNN; see `CNNModule`."""
-    return chunked(from_linen(CNNModule(num_classes), "features"))
+    return chunked(from_linen(CNNModule(num_classes, feature_block), "features"))
 
 
 def dna_classifier(num_classes: int = 10) -> Model:
@@ -99,13 +118,13 @@ def dna_classifier(num_classes: int = 10) -> Model:
     return chunked(from_linen(DNAClassifierModule(num_classes), "features"))
 
 
-def lenet(num_classes: int = 10) -> Model:
+def lenet(num_classes: int = 10, feature_block: int = 4) -> Model:
     """LeNet as Adam et al. have it; see `LeNetModule`.
 
     Raises:
         UserError: when initialised, if an image has less than 10 pixels a side.
     """
-    model = chunked(from_linen(LeNetModule(num_classes), "features"))
+    model = chunked(from_linen(LeNetModule(num_classes, feature_block), "features"))
 
     def init(key: Key, x: Array) -> Variables:
         height, width = x.shape[1:3]

@@ -183,7 +183,9 @@ def test_the_settings_of_an_attack_are_a_pytree_of_numbers_alone():
     assert structure != jax.tree.structure(pgd(0.1, 0.02, 4))
 
 
-@pytest.mark.parametrize("make", [lambda: igs(0.1, 0), lambda: pgd(0.1, 0.01, -1)])
+@pytest.mark.parametrize(
+    "make", [lambda: igs(0.1, 0), lambda: igs(0.1, 2.5), lambda: pgd(0.1, 0.01, -1)]
+)
 def test_steps_that_cannot_be_taken_are_refused(make):
     with pytest.raises(UserError, match="steps "):
         make()

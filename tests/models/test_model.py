@@ -215,3 +215,28 @@ def test_a_tap_sown_inside_a_submodule_is_named_by_its_path():
     model = from_linen(Net(), "block/inner")
     outputs, _ = model.apply(model.init(jax.random.key(0), jnp.ones((2, 3))), jnp.ones((2, 3)))
     np.testing.assert_array_equal(outputs.taps["block/inner"], 2 * np.ones((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("model", "side", "widths"),
+    [
+        (cnn, 28, (1568, 784, 1568)),
+        (fc, 8, (500, 500, 200, 200, 100)),
+        (lenet, 28, (1014, 400, 120, 84)),
+    ],
+    ids=["cnn", "fc", "lenet"],
+)
+def test_the_features_of_any_block(model, side, widths, rng):
+    """One row an image, whatever the layout of the maps; they do not change the logits."""
+    x = np.float32(rng.uniform(size=(3, side, side, 1)))
+    usual = model()
+    variables = usual.init(KEY, x)
+    logits = usual.apply(variables, x)[0].logits
+    for block, width in enumerate(widths, start=1):
+        outputs = model(feature_block=block).apply(variables, x)[0]
+        alone = model(feature_block=block).apply(variables, x[1:2])[0]
+        assert outputs.taps["features"].shape == (3, width)
+        np.testing.assert_allclose(outputs.taps["features"][1:2], alone.taps["features"], atol=1e-5)
+        np.testing.assert_allclose(outputs.logits, logits, atol=1e-6)
+    with pytest.raises(UserError, match=f"feature block {block + 1}: the network has 1 to {block}"):
+        model(feature_block=block + 1).apply(variables, x)
