@@ -1,7 +1,7 @@
 """Fig 4 of Wiedeman & Wang (Patterns 2022): does decorrelation help DVERGE along?
 
     python -m experiments.dverge --preset smoke     # digits, seconds
-    python -m experiments.dverge --preset quick     # MNIST, a CPU's hour
+    python -m experiments.dverge --preset quick     # MNIST, a CPU's quarter hour
     python -m experiments.dverge --preset paper     # MNIST, the paper's settings
     python -m experiments.dverge --preset paper --from runs/decorrelated_pairs-paper
     python -m experiments.dverge --preset paper --published
@@ -97,6 +97,10 @@ PRESETS = {
         pgd_examples=120,
     ),
 }
+
+
+# What the training of pairs is set by, which published ones have behind them.
+OF_PAIRS = ("epochs", "joined", "direction", "ridge", "sketch_width", "delay_epochs", "ramp_epochs")
 
 
 def published_pairs(settings: Settings, ensemble: Ensemble, splits: Splits) -> State:
@@ -233,6 +237,12 @@ def study(settings: Settings) -> None:
     asked = (settings.data, settings.models, set(settings.strengths) <= {0.0, 0.05})
     if settings.published and asked != ("mnist", ("cnn",), True):
         raise UserError("--published: the pairs are --data mnist --models cnn --strengths 0 0.05")
+    for name in OF_PAIRS if settings.published else ():
+        value = getattr(settings, name)
+        if value != getattr(PRESETS[settings.preset], name):
+            raise UserError(
+                f"--{name.replace('_', '-')} {value}: published pairs are trained already"
+            )
 
     def one(name: str, ensemble: Ensemble, splits: Splits, out: Path) -> Measured:
         if settings.published:

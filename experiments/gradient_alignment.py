@@ -1,7 +1,7 @@
 """Tables 1 to 3 and 5 to 7 of Adam et al. (2019): do networks at right angles share failures?
 
     python -m experiments.gradient_alignment --preset smoke     # digits, seconds
-    python -m experiments.gradient_alignment --preset quick     # MNIST, CPU minutes
+    python -m experiments.gradient_alignment --preset quick     # MNIST, half an hour of a CPU
     python -m experiments.gradient_alignment --preset paper     # MNIST, the paper's settings
     python -m experiments.gradient_alignment --preset updates   # FashionMNIST, Table 7
 

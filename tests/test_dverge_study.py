@@ -128,6 +128,12 @@ def test_two_beginnings_are_one_too_many(tmp_path, capsys):
     assert "begin at one of the two" in refused(capsys, lambda: run(tmp_path / "run", *words))
 
 
+def test_what_trains_pairs_is_not_for_published_ones(tmp_path, capsys):
+    words = ("--published", "--epochs", "5")
+    line = refused(capsys, lambda: run(tmp_path / "run", *words, small="--preset paper"))
+    assert "--epochs 5: published pairs are trained already" in line
+
+
 def test_published_weights_that_are_not_there(tmp_path):
     words = ["--preset", "paper", "--published-dir", str(tmp_path)]
     settings = cli.parse("dverge", dverge.PRESETS, words)
