@@ -151,15 +151,20 @@ def provenance(name: str, run: Run) -> str:
     return f"- `results/{name}/`: `{command(run)}`, {count} seed{'' if count == 1 else 's'}{merged}"
 
 
-def page(directory: Path = RESULTS) -> str:
-    """For each study and dataset, provenance and tables."""
+def by_study(directory: Path = RESULTS) -> dict[tuple[str, str], dict[str, Run]]:
+    """The runs by folder, for each study and title of a dataset."""
     groups: dict[tuple[str, str], dict[str, Run]] = {}
     for path in sorted(directory.glob("*/results.json")):
         run = results.read(path.parent)
         key = run["experiment"], run["config"]["data_title"]
         groups.setdefault(key, {})[path.parent.name] = run
+    return groups
+
+
+def page(directory: Path = RESULTS) -> str:
+    """For each study and dataset, provenance and tables."""
     parts = []
-    for (experiment, title), runs in groups.items():
+    for (experiment, title), runs in by_study(directory).items():
         rows = together(runs)
         parts += [f"## {title}: `{experiment}`"]
         parts += ["\n".join(provenance(name, run) for name, run in runs.items())]
