@@ -36,7 +36,7 @@ AFTER_TRAINING = (
     *("preset", "models", "ways", "attacks", "balls", "eps", "combine", "directions"),
     *("pgd_steps", "pgd_step_size", "pgd_examples", "save_adversarial"),
     *("dverge_epochs", "dverge_eps", "dverge_steps", "dverge_step_size"),
-    *("dverge_turns", "published"),
+    *("dverge_turns", "dverge_layers", "published"),
     *(
         "igs_steps",
         "confidence",
@@ -55,8 +55,8 @@ class Common:
     """Settings of every study."""
 
     preset: str = "quick"
-    """smoke (digits, seconds), quick (real data, CPU minutes), paper (the paper's settings) or one
-    the study adds; every other option overrides the preset's value."""
+    """smoke (digits, seconds), quick (real data, an hour of a CPU at most), paper (the paper's
+    settings) or one the study adds; every other option overrides the preset's value."""
     data: str = "mnist"
     """digits, mnist, fashion_mnist or cifar10."""
     source: Literal["auto", "files", "tfds"] = "auto"
