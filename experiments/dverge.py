@@ -166,17 +166,9 @@ def measured_at(
 
 
 def layers(settings: Settings, name: str, splits: Splits) -> list[Ensemble]:
-    """Pairs as seen at each of the layers asked for.
-
-    Raises:
-        UserError: if there is no such layer.
-    """
-    count, example = len(splits.class_names), splits.train.images[:1] / 255
+    """Pairs as seen at each of the layers asked for."""
     chosen = [{"feature_block": block} if block else {} for block in settings.dverge_layers]
-    seen = [stacked(MODELS[name](count, **where)) for where in chosen]
-    for pair in seen:
-        jax.eval_shape(pair.init, jax.random.key(0), example)
-    return seen
+    return [stacked(MODELS[name](len(splits.class_names), **where)) for where in chosen]
 
 
 def on_the_way(
@@ -219,7 +211,8 @@ def on_the_way(
 def check(settings: Settings, ensemble: Ensemble, splits: Splits) -> None:
     """Refuse impossible sizes and layers; where nothing is decorrelated a batch may be any."""
     for name in settings.models:
-        layers(settings, name, splits)
+        for seen in layers(settings, name, splits):
+            jax.eval_shape(seen.init, jax.random.key(0), splits.train.images[:1] / 255)
     measure.check(trials(settings, splits.test.images[0].size))
     if settings.published:
         features.check_samples(ensemble, splits)

@@ -157,3 +157,9 @@ def test_predict_and_features_run_in_eval_mode(trio, x):
 def test_no_members_is_an_error(size):
     with pytest.raises(UserError, match=f"an ensemble of {size} members"):
         stacked(FC, size)
+
+
+def test_a_feature_that_the_model_has_not_is_refused_by_name(x):
+    renamed = stacked(FC._replace(feature="linear1"))
+    with pytest.raises(UserError, match=r"feature 'linear1': the model has \['features'\]"):
+        renamed.apply(renamed.init(KEY, x), x)
