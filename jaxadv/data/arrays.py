@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from jaxadv.data.dataset import Dataset, Splits
+from jaxadv.data.given_images import both_images, refuse_black_and_white
+from jaxadv.data.given_labels import class_labels, numbered_classes, refuse_shifted
 from jaxadv.errors import UserError
 
 
@@ -20,28 +22,33 @@ def from_arrays(
     """A user's own images and labels, checked.
 
     Images are `[N, H, W, C]` or `[N, H, W]` (given a channel axis), uint8 in 0..255 or floating in
-    [0, 1] (kept as float32), the same type and shape in both sets. Labels are `[N]` integers from
-    0. Without `class_names` the classes are numbered up to the largest label.
+    [0, 1] (of any width, bfloat16 too; kept as float32), the same type and shape in both sets.
+    Labels are `[N]` integers from 0. Without `class_names` the classes are numbered up to the
+    largest label.
 
-    Raises `UserError`, one line that names the array, the value found and the remedy.
+    Raises `UserError`, one line that names the array, the value found and the remedy: images of
+    another type or scale (0 and 1 as uint8, say), channels first, labels that are no class indices
+    (one-hot, text, 1 to C), lengths that differ. Warns in one line where images are very dark or
+    classes do not occur, which may be meant.
     """
-    train_x, test_x = _images(train_images, "train_images"), _images(test_images, "test_images")
-    train_y, test_y = _labels(train_labels, "train_labels"), _labels(test_labels, "test_labels")
-    if train_x.shape[1:] != test_x.shape[1:] or train_x.dtype != test_x.dtype:
+    if not isinstance(name, str) or not name:
+        raise UserError(f"name is {name!r}; give the text that results call the data by")
+    train_y, test_y = class_labels(train_labels, "train"), class_labels(test_labels, "test")
+    train_x, test_x = both_images(train_images, test_images)
+    if (len(train_x), len(test_x)) == (len(test_y), len(train_y)) != (len(train_y), len(test_y)):
         raise UserError(
-            f"test_images are {_describe(test_x)} but train_images are {_describe(train_x)}; "
-            "give both sets one shape and type"
+            f"train_images has {len(train_x)} images and train_labels {len(train_y)} labels, the "
+            "test set the reverse; exchange the train_labels and the test_labels"
         )
-    if class_names is None:
-        n_classes = 1 + int(max(train_y.max(initial=0), test_y.max(initial=0)))
-        class_names = [str(label) for label in range(n_classes)]
+    names = numbered_classes(train_y, test_y) if class_names is None else _names(class_names)
+    refuse_shifted(train_y, test_y, len(names))
     return Splits(
         name=name,
         title=name,
         source="arrays",
-        train=checked(train_x, train_y, len(class_names), "train_images and train_labels"),
-        test=checked(test_x, test_y, len(class_names), "test_images and test_labels"),
-        class_names=tuple(class_names),
+        train=checked(train_x, train_y, len(names), "train_images and train_labels"),
+        test=checked(test_x, test_y, len(names), "test_images and test_labels"),
+        class_names=names,
     )
 
 
@@ -63,60 +70,22 @@ def checked(images: np.ndarray, labels: np.ndarray, n_classes: int, where: str) 
             f"{where}: label {labels[at]} at index {at}, expected 0..{n_classes - 1}; "
             "correct the label or the number of classes"
         )
+    refuse_black_and_white(images, where, "images")
     return Dataset(np.ascontiguousarray(images), labels.astype(np.int32))
 
 
-def _images(value: Any, name: str) -> np.ndarray:
-    images = _array(value, name)
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or 0 in images.shape[1:]:
-        raise UserError(
-            f"{name} has shape {images.shape}, expected [N, H, W, C] or [N, H, W]; reshape it"
-        )
-    if images.dtype == np.uint8:
-        return images
-    if not np.issubdtype(images.dtype, np.floating):
-        raise UserError(
-            f"{name} is of type {images.dtype}, expected uint8 (0..255) or float in [0, 1]; "
-            f"convert it, for instance with {name}.astype(np.uint8)"
-        )
-    return _in_unit_interval(images.astype(np.float32), name)
-
-
-def _in_unit_interval(images: np.ndarray, name: str) -> np.ndarray:
-    if not np.isfinite(images).all():
-        raise UserError(
-            f"{name} has {np.sum(~np.isfinite(images))} values that are NaN or infinite, expected "
-            "finite ones in [0, 1]; clean it first"
-        )
-    low, high = images.min(initial=0.0), images.max(initial=0.0)
-    if low < 0 or high > 1:
-        raise UserError(
-            f"{name} is floating with values from {low:g} to {high:g}, expected [0, 1]; "
-            "rescale it (divide by 255, say) or give uint8"
-        )
-    return images
-
-
-def _labels(value: Any, name: str) -> np.ndarray:
-    labels = _array(value, name)
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise UserError(
-            f"{name} is {_describe(labels, start=0)}, expected integers of shape [N]; give class "
-            "indices (argmax of one-hot rows, say)"
-        )
-    return labels
-
-
-def _array(value: Any, name: str) -> np.ndarray:
+def _names(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Class names as text, one a class and no two the same."""
+    if isinstance(class_names, str | bytes | dict | set | frozenset):
+        raise UserError(f"class_names is {class_names!r}; give a list of names, in label order")
     try:
-        return np.asarray(value)
-    except ValueError as error:  # a ragged list
+        names = tuple(str(name) for name in class_names)
+    except TypeError as error:
         raise UserError(
-            f"{name} is ragged, expected one rectangular array; give all images one size"
+            f"class_names is {class_names!r}; give a list of names, one a class"
         ) from error
-
-
-def _describe(array: np.ndarray, start: int = 1) -> str:
-    return f"{array.dtype} of shape {array.shape[start:]}"
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated or not names:
+        found = f"has {repeated[0]!r} {names.count(repeated[0])} times" if repeated else "is empty"
+        raise UserError(f"class_names {found}; give every class a name of its own")
+    return names

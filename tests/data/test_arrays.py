@@ -93,3 +93,9 @@ def test_large_unsigned_labels_are_not_wrapped():
     with pytest.raises(UserError) as error:
         checked(X, np.full(12, 2**40, np.uint64), 10, "here")
     assert_one_line(error, "here", str(2**40))
+
+
+def test_files_of_0_and_1_are_refused_too():
+    with pytest.raises(UserError) as error:
+        checked((X > 127).astype(np.uint8), Y, 10, "here")
+    assert_one_line(error, "here", "0 and 1 only", "images.astype(np.float32)")
