@@ -9,7 +9,8 @@ class Entry:
 
     `folders` are the folder names under `data_dir` where its files may lie, `counts` the published
     numbers of training and test images, `label_crc` the CRC-32 of the published training labels
-    (one byte each, published order), which tells datasets of one shape apart.
+    (one byte each, published order), which tells datasets of one shape apart. `class_counts` are
+    the images of each class in the training and the test set, where classes are not of one size.
     """
 
     title: str
@@ -19,6 +20,7 @@ class Entry:
     folders: tuple[str, ...] = ()
     system_folders: tuple[str, ...] = ()
     label_crc: int | None = None
+    class_counts: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 _TEN = tuple(str(digit) for digit in range(10))
@@ -32,6 +34,10 @@ CATALOGUE: dict[str, Entry] = {
         (60_000, 10_000),
         folders=("mnist", "MNIST/raw"),  # the second is torchvision's
         label_crc=0xBA07E8EF,
+        class_counts=(
+            (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
+            (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
+        ),
     ),
     "fashion_mnist": Entry(
         "FashionMNIST",

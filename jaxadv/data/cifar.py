@@ -5,14 +5,14 @@ pickled dictionary with the same under `data` and `labels`; it is read by `unpic
 nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from jaxadv.data.archive import members
+from jaxadv.data.archive import ENDINGS, archives_of, first_names, is_archive, members
 from jaxadv.data.arrays import checked
 from jaxadv.data.catalogue import Entry
 from jaxadv.data.dataset import Dataset
@@ -22,6 +22,7 @@ from jaxadv.errors import UserError
 
 RECORDS = 10_000  # in each of the six batches
 _PIXELS = 3 * 32 * 32
+_ENOUGH = 3  # files: beside the six batches lie a page and a list of the classes
 _AGAIN = "copy or download it again"
 
 Batch = tuple[np.ndarray, np.ndarray]  # pixels [RECORDS, 3072] uint8, labels [RECORDS]
@@ -30,7 +31,7 @@ Batch = tuple[np.ndarray, np.ndarray]  # pixels [RECORDS, 3072] uint8, labels [R
 @dataclass(frozen=True)
 class _Layout:
     folder: str
-    archive: str
+    archive: str  # without the ending, which says how it was packed
     extension: str
     parse: Callable[[bytes, str], Batch]
 
@@ -42,16 +43,19 @@ class _Layout:
 
 
 def find(folder: Path, entry: Entry) -> Reader | None:
-    """A reader of the CIFAR-10 batches or archives in `folder`, `None` if there are none."""
+    """A reader of the CIFAR-10 batches or archives in `folder`, `None` if there are none.
+
+    An archive is known by its published name, however it is packed, or by the batches in it.
+    """
     for layout in LAYOUTS:
         for place in (folder / layout.folder, folder):
             files = tuple(path for name in layout.names if (path := place / name).is_file())
             if files:
-                return Reader(place, files, partial(_read_files, files, place, layout, entry))
-    for layout in LAYOUTS:
-        path = folder / layout.archive
-        if path.is_file():
-            return Reader(path, (path,), partial(_read_archive, path, layout, entry), slow=True)
+                read = partial(_read_files, files, place, layout, entry)
+                return Reader(place, files, read, published_order=True)
+    for path, layout in _archives(folder, entry):
+        read = partial(_read_archive, path, layout, entry)
+        return Reader(path, (path,), read, slow=True, published_order=True)
     return None
 
 
@@ -88,9 +92,22 @@ def parse_python(data: bytes, where: str) -> Batch:
 
 
 LAYOUTS = (
-    _Layout("cifar-10-batches-bin", "cifar-10-binary.tar.gz", ".bin", parse_binary),
-    _Layout("cifar-10-batches-py", "cifar-10-python.tar.gz", "", parse_python),
+    _Layout("cifar-10-batches-bin", "cifar-10-binary", ".bin", parse_binary),
+    _Layout("cifar-10-batches-py", "cifar-10-python", "", parse_python),
 )
+
+
+def _archives(folder: Path, entry: Entry) -> Iterator[tuple[Path, _Layout]]:
+    """Archives of batches: by their names, which costs no reading, then by their contents."""
+    for layout in LAYOUTS:
+        for ending in (".tar.gz", *ENDINGS):  # as published first
+            if is_archive(path := folder / f"{layout.archive}{ending}"):
+                yield path, layout
+    for path in archives_of(folder, entry):
+        inside = {PurePosixPath(name).name for name in first_names(path, _ENOUGH)}
+        for layout in LAYOUTS:
+            if inside & set(layout.names):
+                yield path, layout
 
 
 def _entry(batch: object, key: str, where: str) -> np.ndarray:

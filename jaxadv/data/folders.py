@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from jaxadv.data.archive import is_archive, members
+from jaxadv.data.archive import archives_of, members
 from jaxadv.data.arrays import checked
 from jaxadv.data.catalogue import Entry
 from jaxadv.data.dataset import Dataset
@@ -37,7 +37,7 @@ def find(folder: Path, entry: Entry) -> Reader | None:
     files = tuple(sorted(_pictures(folder)))
     if files:
         return Reader(folder, files, partial(_read_folder, folder, files, entry), slow=True)
-    archives = sorted(path for path in folder.glob("*") if _is_named_after(path, entry))
+    archives = archives_of(folder, entry)
     if len(archives) > 1:
         raise UserError(
             f"{folder}: {len(archives)} archives found ({', '.join(a.name for a in archives)}), "
@@ -66,12 +66,6 @@ def _is_picture(path: PurePosixPath | Path) -> bool:
 def _pictures(folder: Path) -> Iterator[Path]:
     for split in _SPLITS:
         yield from (path for path in folder.glob(f"{split}/*/*") if _is_picture(path))
-
-
-def _is_named_after(path: Path, entry: Entry) -> bool:
-    # not followed by a digit: cifar100.tar is not an archive of cifar10
-    names = "|".join(re.escape(name) for name in entry.folders if "/" not in name)
-    return re.match(rf"({names})(?!\d)", path.name.lower()) is not None and is_archive(path)
 
 
 def _read_folder(folder: Path, files: tuple[Path, ...], entry: Entry, progress: bool) -> Decoded:

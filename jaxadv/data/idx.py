@@ -1,10 +1,10 @@
-"""IDX, the format of MNIST and FashionMNIST: four files, plain or gzipped.
+"""IDX, the format of MNIST and FashionMNIST: four files, plain or compressed.
 
 A file is a magic number (two zero bytes, a type code, the number of dimensions), the dimensions as
 big-endian 32-bit integers, then the values in C order.
 """
 
-import gzip
+import lzma
 import math
 import struct
 import zlib
@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxadv.data.arrays import checked
 from jaxadv.data.catalogue import Entry
+from jaxadv.data.compression import unpacked
 from jaxadv.data.dataset import Dataset
 from jaxadv.data.reader import Decoded, Reader, one_line
 from jaxadv.errors import UserError
@@ -38,11 +39,13 @@ def find(folder: Path, entry: Entry) -> Reader | None:
                 f"{folder}: {_spellings(stem)[0]} is missing, expected beside {files[0].name}; "
                 "copy or download it there"
             )
-    return Reader(place=folder, files=files, read=lambda _: _read(files, entry))
+    return Reader(folder, files, lambda _: _read(files, entry), published_order=True)
 
 
 def read_idx(path: Path, n_dims: int) -> np.ndarray:
-    """The uint8 array of `n_dims` dimensions in an IDX file, plain or (`.gz`) gzipped.
+    """The uint8 array of `n_dims` dimensions in an IDX file, plain or compressed.
+
+    Its contents, not its name, say which: browsers unpack a `.gz` and leave it its name.
 
     Raises `UserError` on a wrong magic number, type, number of dimensions or length.
     """
@@ -86,8 +89,9 @@ def _dataset(images_path: Path, labels_path: Path, entry: Entry) -> Dataset:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, OSError, zlib.error) as error:  # cut short, not gzip or unreadable, corrupt
+        with path.open("rb") as file, unpacked(file) as contents:
+            return contents.read()
+    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:  # cut short, or corrupt
         raise UserError(
             f"{path}: {one_line(error)}; a complete readable file expected, {_AGAIN}"
         ) from error

@@ -46,21 +46,22 @@ def load_dataset(
     """
     _check_arguments(name, source, image_size)
     if name == "digits":
-        splits = _splits(name, read_digits(), "embedded (scikit-learn)")
+        splits = _splits(name, read_digits(), "embedded (scikit-learn)", published=True)
     else:
-        folder = Path(cache_dir).expanduser() if cache_dir else default_cache_dir()
+        folder = _folder(cache_dir, "cache_dir") if cache_dir else default_cache_dir()
         try:
             reader, origin = _find(name, source, data_dir, progress)
             decoded = read_cached(name, reader, folder, progress)
         except OSError as error:  # its text names the file
             raise UserError(f"{one_line(error)}; make the files of {name!r} readable") from error
         files.check_identity(name, decoded, reader.place)
-        splits = _splits(name, decoded, origin)
-    return splits if image_size is None else _resized(splits, image_size)
+        published = files.has_published_labels(name, decoded, reader.published_order)
+        splits = _splits(name, decoded, origin, published)
+    return splits if image_size is None else _resized(splits, int(image_size))
 
 
 def _check_arguments(name: str, source: str, image_size: int | None) -> None:
-    if name not in CATALOGUE:
+    if not isinstance(name, str) or name not in CATALOGUE:
         raise UserError(f"unknown dataset {name!r}; choose one of {', '.join(DATASETS)}")
     if source not in _SOURCES:
         raise UserError(f"unknown source {source!r}; choose one of {', '.join(_SOURCES)}")
@@ -68,7 +69,7 @@ def _check_arguments(name: str, source: str, image_size: int | None) -> None:
         raise UserError(f"dataset 'digits' is embedded, source {source!r} has none; use 'auto'")
     if image_size is not None and (
         isinstance(image_size, bool)
-        or not isinstance(image_size, int)
+        or not isinstance(image_size, int | np.integer)
         or not 1 <= image_size <= _LARGEST
     ):
         raise UserError(
@@ -76,12 +77,19 @@ def _check_arguments(name: str, source: str, image_size: int | None) -> None:
         )
 
 
+def _folder(path: str | Path, argument: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except (TypeError, RuntimeError) as error:  # no path, or the home of nobody
+        raise UserError(f"{argument} is {path!r} ({one_line(error)}); give a folder") from error
+
+
 def _find(
     name: str, source: str, data_dir: str | Path | None, progress: bool
 ) -> tuple[Reader, str]:
     """A reader of the dataset and what results call its source."""
     given = data_dir or os.environ.get("JAXADV_DATA") or None
-    root = Path(given or "data").expanduser()
+    root = _folder(given or "data", "data_dir")
     if given and source != "tfds" and not root.is_dir():
         raise UserError(f"data_dir {str(root)!r} is not a folder; give the one that holds {name!r}")
     if source != "tfds" and (reader := files.find(name, root)):
@@ -89,7 +97,7 @@ def _find(
     if source != "files":
         reader = tfds.find(name, root)
         if reader is None and source == "tfds":
-            where = Path(data_dir).expanduser() if data_dir else tfds.default_root()
+            where = root if data_dir else tfds.default_root()
             tfds.prepare(name, where, progress)
             reader = tfds.find(name, where)
         if reader is not None:
@@ -108,12 +116,13 @@ def _not_found(name: str, source: str, root: Path) -> UserError:
     )
 
 
-def _splits(name: str, decoded: Decoded, origin: str) -> Splits:
+def _splits(name: str, decoded: Decoded, origin: str, published: bool) -> Splits:
     entry = CATALOGUE[name]
     counts = (len(decoded.train.labels), len(decoded.test.labels))
     jpeg = " (JPEG)" if decoded.jpeg else ""
     subset = "" if counts == entry.counts else f", {counts[0]:,} + {counts[1]:,} images"
-    title = f"{entry.title}{jpeg}{subset}"
+    other = "" if published else " files with other labels"
+    title = f"{entry.title}{jpeg}{other}{subset}"
     return Splits(name, title, origin, decoded.train, decoded.test, entry.class_names)
 
 

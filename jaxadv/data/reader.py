@@ -24,12 +24,14 @@ class Reader:
     files: every file the result depends on; their names, sizes and times key the cache.
     read: decodes them; its argument says whether to show a progress bar.
     slow: whether the decoded arrays are worth a cache file.
+    published_order: whether the images come in the order they were published in.
     """
 
     place: Path
     files: tuple[Path, ...]
     read: Callable[[bool], Decoded]
     slow: bool = False
+    published_order: bool = False
 
 
 def one_line(error: BaseException) -> str:

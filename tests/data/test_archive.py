@@ -2,12 +2,13 @@ import tarfile
 
 import pytest
 
-from jaxadv.data.archive import is_archive, members
+from jaxadv.data.archive import first_names, is_archive, members
 from jaxadv.errors import UserError
 from tests.data.fixtures import assert_one_line, write_tar
 
 CONTENT = {f"folder/{index}.bin": bytes([index]) * 3000 for index in range(20)}
 ENDINGS = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2"]
+ALIASES = [".txz", ".tbz2", ".tbz"]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -16,6 +17,21 @@ def test_members_in_every_compression(tmp_path, ending):
     write_tar(path, CONTENT)
     assert is_archive(path)
     assert dict(members(path, False)) == CONTENT
+
+
+@pytest.mark.parametrize("named", ENDINGS + ALIASES)
+@pytest.mark.parametrize("packed", ENDINGS)
+def test_the_contents_say_how_an_archive_is_packed(tmp_path, named, packed):
+    write_tar(tmp_path / f"a{packed}", CONTENT)
+    path = (tmp_path / f"a{packed}").rename(tmp_path / f"b{named}")
+    assert is_archive(path)
+    assert dict(members(path, False)) == CONTENT
+    assert first_names(path, 3) == list(CONTENT)[:3]
+
+
+def test_first_names_leave_faults_to_members(tmp_path):
+    (tmp_path / "a.tar.gz").write_bytes(b"<html>404</html>" * 200)
+    assert first_names(tmp_path / "a.tar.gz", 3) == []
 
 
 def test_links_and_folders_are_passed_over(tmp_path):

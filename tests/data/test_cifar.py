@@ -50,6 +50,33 @@ def test_archives(tmp_path, layout):
     _assert_decoded(reader.read(False), images, labels)
 
 
+@pytest.mark.parametrize("layout", ["binary", "python"])
+@pytest.mark.parametrize("ending", [".tar", ".tgz", ".tar.bz2", ".tar.xz"])
+@pytest.mark.parametrize("stem", ["cifar-10-{}", "cifar10-batches", "CIFAR-10-{} (1)"])
+def test_archives_packed_and_named_otherwise(tmp_path, layout, ending, stem):
+    batches, images, labels = cifar_batches(RECORDS, layout)
+    others = {"cifar-10-batches/batches.meta": b"x", "cifar-10-batches/readme.html": b"x"}
+    path = tmp_path / (stem.format(layout) + ending)
+    write_tar(path, others | batches)
+    reader = cifar.find(tmp_path, CIFAR)
+    assert reader.place == path
+    _assert_decoded(reader.read(False), images, labels)
+
+
+def test_a_gz_unpacked_under_its_old_name(tmp_path):
+    batches, images, labels = cifar_batches(RECORDS, "python")
+    write_tar(tmp_path / "plain.tar", batches)
+    (tmp_path / "plain.tar").rename(tmp_path / "cifar-10-python.tar.gz")
+    _assert_decoded(cifar.find(tmp_path, CIFAR).read(False), images, labels)
+
+
+def test_archives_of_pictures_and_of_cifar_100_are_not_of_batches(tmp_path):
+    write_tar(tmp_path / "cifar10.tar", {"train/cat/0.png": b"x"})
+    write_tar(tmp_path / "cifar-100-python.tar.gz", cifar_batches(RECORDS, "python")[0])
+    (tmp_path / "cifar10-broken.tgz").write_bytes(b"x")
+    assert cifar.find(tmp_path, CIFAR) is None
+
+
 def test_a_batch_pickled_with_string_keys(tmp_path):
     batches, images, labels = cifar_batches(RECORDS, "python")
     for name, data in batches.items():

@@ -28,6 +28,17 @@ def test_round_trip_in_every_spelling(tmp_path, compressed, dot):
     assert not decoded.jpeg
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_the_contents_say_whether_a_file_is_compressed(tmp_path, compressed):
+    """Browsers unpack a .gz under its old name, and some write one without the ending."""
+    arrays = write_mnist(tmp_path, compressed)
+    for path in tmp_path.iterdir():
+        path.rename(path.with_suffix("") if compressed else path.with_name(f"{path.name}.gz"))
+    decoded = find(tmp_path, MNIST).read(False)
+    np.testing.assert_array_equal(decoded.train.images[..., 0], arrays["train-images"])
+    np.testing.assert_array_equal(decoded.test.labels, arrays["t10k-labels"])
+
+
 def test_nothing_there_is_not_a_fault(tmp_path):
     assert find(tmp_path, MNIST) is None
     assert find(tmp_path / "absent", MNIST) is None

@@ -57,10 +57,26 @@ def test_bad_image_sizes_are_named(size):
     assert_one_line(error, repr(size), "1 to 1024")
 
 
+def test_an_image_size_of_numpy_is_taken():
+    assert _load("digits", image_size=np.int64(16)).image_shape == (16, 16, 1)
+
+
+@pytest.mark.parametrize("argument", ["data_dir", "cache_dir"])
+@pytest.mark.parametrize("folder", [5, "~nobody-of-this-name/data"])
+def test_what_is_no_folder_is_named(tmp_path, argument, folder):
+    write_mnist(tmp_path)
+    with pytest.raises(UserError) as error:
+        _load("mnist", **{"data_dir": tmp_path, argument: folder})
+    assert_one_line(error, argument, repr(folder), "give a folder")
+
+
 def test_unknown_names_and_sources():
     with pytest.raises(UserError) as error:
         _load("imagenet")
     assert_one_line(error, "'imagenet'", "digits, mnist, fashion_mnist, cifar10")
+    with pytest.raises(UserError) as error:
+        _load(["mnist"])
+    assert_one_line(error, "['mnist']", "digits, mnist")
     with pytest.raises(UserError) as error:
         _load("mnist", "web")
     assert_one_line(error, "'web'", "auto, files, tfds")
