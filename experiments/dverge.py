@@ -107,14 +107,21 @@ def published_pairs(settings: Settings, ensemble: Ensemble, splits: Splits) -> S
     """The authors' plain and decorrelated CNNs as runs: both kinds by every seed.
 
     Raises:
-        UserError: if they are not there.
+        UserError: if they are not there, with where they come from.
     """
     kinds = ["decorrelated" if strength else "plain" for strength in settings.strengths]
     folder = settings.published_dir or Path(os.environ.get("JAXADV_REFERENCE") or "reference")
-    pairs = [
-        stack([load_torch_weights(folder / f"cnn_{kind}_{n}.npz", "cnn") for n in (1, 2)])
-        for kind in kinds
-    ]
+    files = {kind: [folder / f"cnn_{kind}_{n}.npz" for n in (1, 2)] for kind in kinds}
+    for path in (path for pair in files.values() for path in pair):
+        if not path.is_file():
+            raise UserError(
+                f"{path}: no such file; the weights are in the authors' public release of Wiedeman "
+                "& Wang, Disrupting adversarial transferability in deep neural networks (Patterns "
+                "2022): save each CNN's state dict as .npz, cnn_plain_1.npz, cnn_plain_2.npz, "
+                "cnn_decorrelated_1.npz and cnn_decorrelated_2.npz, in the folder that "
+                "--published-dir or JAXADV_REFERENCE names"
+            )
+    pairs = [stack([load_torch_weights(path, "cnn") for path in files[kind]]) for kind in kinds]
     seeds = settings.seed_list * len(kinds)
     strengths = np.repeat(settings.strengths, settings.seeds)
     state = training.init(ensemble.init, [], splits.train, seeds, {"strength": strengths})

@@ -12,6 +12,7 @@ from jaxadv.data import Splits
 from jaxadv.ensemble import stacked
 from jaxadv.errors import UserError
 from jaxadv.models import cnn, load_torch_weights
+from tests.data.fixtures import assert_one_line
 from tests.stopping import stop_after
 from tests.test_experiments import cache, refused  # noqa: F401
 
@@ -137,8 +138,11 @@ def test_what_trains_pairs_is_not_for_published_ones(tmp_path, capsys):
 def test_published_weights_that_are_not_there(tmp_path):
     words = ["--preset", "paper", "--published-dir", str(tmp_path)]
     settings = cli.parse("dverge", dverge.PRESETS, words)
-    with pytest.raises(UserError, match="cnn_plain_1"):
+    with pytest.raises(UserError) as error:
         dverge.published_pairs(settings, stacked(cnn()), None)
+    source = "the authors' public release of Wiedeman & Wang"
+    names = ("cnn_plain_1.npz", "cnn_decorrelated_2.npz", "--published-dir", "JAXADV_REFERENCE")
+    assert_one_line(error, tmp_path / "cnn_plain_1.npz", source, "Patterns 2022", *names)
 
 
 def test_published_pairs_are_runs_of_both_kinds(reference_dir, mnist_test):

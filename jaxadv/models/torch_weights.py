@@ -1,63 +1,20 @@
-"""Weights from PyTorch checkpoints: the authors' published networks as our variables.
+"""Weights from PyTorch checkpoints: the authors' published networks as our variables."""
 
-A file is an `.npz` of a state dict, or a PyTorch checkpoint (`.pt`, `.pth`): a pickle, read only
-through an installed torch with `weights_only=True`.
-"""
-
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxadv.errors import UserError
+from jaxadv.models.state_dicts import StateDict, read_state_dict
+from jaxadv.models.torch_shapes import BOTH, ONE, fitting
 from jaxadv.types import Array, Variables
-
-StateDict = Mapping[str, np.ndarray]
 
 # Where the published CNN keeps each of our layers: its prefix in the state dict.
 CNN_CONVOLUTIONS = {"conv1": "c1", "conv2": "c2", "conv3": "c3"}
 FC_BLOCKS = 5
-
-
-def read_state_dict(path: str | Path) -> StateDict:
-    """The arrays of a checkpoint by their PyTorch names.
-
-    Raises:
-        UserError: if the file is missing, damaged, of another kind, or needs torch to be read.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give the path of a .npz, .pt or .pth state dict")
-    if path.suffix == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise UserError(f"{path}: not a readable .npz ({error}); copy the file again") from None
-    if path.suffix in (".pt", ".pth"):
-        return _read_torch(path)
-    raise UserError(f"{path}: weights come as .npz, .pt or .pth, not {path.suffix!r}")
-
-
-def _read_torch(path: Path) -> StateDict:
-    try:
-        import torch
-    except ImportError:
-        raise UserError(
-            f"{path}: reading a PyTorch checkpoint needs torch; "
-            "`pip install torch`, or convert the state dict to .npz"
-        ) from None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return {name: tensor.numpy() for name, tensor in state.items()}
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: not a state dict of tensors ({reason}); save one") from None
 
 
 def _conv(state: StateDict, name: str) -> dict[str, Array]:
@@ -178,7 +135,6 @@ def _residual_classifier(state: StateDict) -> Variables:
     return _together(blocks, conv=_conv(state, "c1"), linear=_dense(state, "classifier.2"))
 
 
-BOTH, ONE = ("bn1", "bn2"), ("bn",)  # the necks of the published DNA and AE
 ARCHITECTURES: Mapping[str, Callable[[StateDict], Variables]] = {
     "cnn": _cnn,
     "fc": _fc,
@@ -198,23 +154,16 @@ def load_torch_weights(path: str | Path, architecture: str) -> Variables:
         `models.dna(2).model` and `(1)`, and "dna_classifier"; for CIFAR-10 "residual_dna",
         "residual_ae" and "residual_classifier".
 
+    Wrappers' names (`module.`, `_orig_mod.`) and entries beside the weights are taken off; other
+    floating types become float32. Image channels, classes and dense widths may be a user's own.
+
     Raises:
-        UserError: unreadable file, unknown architecture, or arrays missing from the state dict.
+        UserError: unreadable file, unknown architecture, or an array that is missing, of another
+            shape or type, or not finite.
     """
-    if architecture not in ARCHITECTURES:
+    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         raise UserError(
             f"architecture {architecture!r}: weights can be loaded for {sorted(ARCHITECTURES)}"
         )
     state = read_state_dict(path)
-    try:
-        return ARCHITECTURES[architecture](state)
-    except KeyError as missing:
-        raise UserError(
-            f"{path}: no array {missing} in the state dict, so it is not the published "
-            f"{architecture!r}; it has {', '.join(list(state)[:4])}, …"
-        ) from None
-    except ValueError as error:
-        raise UserError(
-            f"{path}: an array has the wrong number of axes for {architecture!r} ({error}); "
-            "give the published state dict"
-        ) from None
+    return ARCHITECTURES[architecture](fitting(state, architecture, Path(path)))

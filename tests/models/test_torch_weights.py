@@ -1,11 +1,13 @@
 import chex
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 
 from jaxadv.errors import UserError
-from jaxadv.models import cnn, dna, fc, load_torch_weights
+from jaxadv.models import cnn, dna, fc, load_torch_weights, residual_classifier, residual_dna
+from jaxadv.models.torch_shapes import SHAPES
 from tests.data.fixtures import assert_one_line
 
 
@@ -157,3 +159,89 @@ def test_without_torch_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / "weights.pt").write_bytes(b"x")
     refused(tmp_path / "weights.pt", "cnn", "weights.pt", "pip install torch", ".npz")
+
+
+SMALL = {"channels": 3, "classes": 10, "pixels": 784, "features": 288}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "model", "side"),
+    [
+        ("residual_dna", residual_dna().model, 16),
+        ("residual_ae", residual_dna(1).model, 16),
+        ("residual_classifier", residual_classifier(), 32),
+    ],
+)
+@pytest.mark.parametrize("channels", [3, 16])  # 16: as many as the first block of the DNA
+def test_the_shapes_of_residual_networks_are_the_models(
+    rng, tmp_path, architecture, model, side, channels
+):
+    sizes = SMALL | {"channels": channels}
+    state = {
+        name: np.float32(rng.normal(size=[sizes.get(size, size) for size in shape]))
+        for name, shape in SHAPES[architecture].items()
+    }
+    if channels == 16 and "classifier" not in architecture:
+        needless = ("enc.b1.id.", "dec.b2.id.")
+        state = {name: value for name, value in state.items() if not name.startswith(needless)}
+    np.savez(tmp_path / "weights.npz", **state)
+    variables = load_torch_weights(tmp_path / "weights.npz", architecture)
+    x = jnp.zeros((1, side, side, channels))
+    chex.assert_trees_all_equal_shapes(variables, jax.eval_shape(model.init, jax.random.key(0), x))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("c2.weight", (16, 8, 5, 5), "(16, 8, 3, 3)"),
+        ("c2.weight", (8, 16, 3, 3), "(16, 8, 3, 3)"),
+        ("c3.bias", (31,), "(32)"),
+        ("l.weight", (10, 288), "(10, 32)"),
+        ("c1.weight", (8, 1, 3), "(8, channels, 3, 3)"),
+    ],
+)
+def test_a_shape_other_than_the_architectures_is_named(rng, tmp_path, name, shape, expected):
+    np.savez(tmp_path / "w.npz", **{**cnn_state(rng), name: np.ones(shape, np.float32)})
+    refused(tmp_path / "w.npz", "cnn", f"array {name!r} has shape {shape}", expected)
+
+
+@pytest.mark.parametrize("name", ["l2.0.weight", "l3.0.bias", "l4.2.running_var"])
+def test_of_widths_that_disagree_the_odd_one_out_is_named(rng, tmp_path, name):
+    state = fc_state(rng)
+    np.savez(tmp_path / "w.npz", **{**state, name: state[name][:-1]})
+    refused(tmp_path / "w.npz", "fc", f"array {name!r} has shape {state[name][:-1].shape}")
+
+
+def test_a_users_own_channels_and_classes_load(rng, tmp_path):
+    shapes = {"c1": (8, 3, 3, 3), "c2": (16, 8, 3, 3), "c3": (32, 16, 3, 3), "l": (7, 32)}
+    np.savez(tmp_path / "w.npz", **made(rng, shapes))
+    params = load_torch_weights(tmp_path / "w.npz", "cnn")["params"]
+    assert params["conv1"]["kernel"].shape == (3, 3, 3, 8)
+    assert params["linear"]["bias"].shape == (7,)
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (lambda w: np.where(w > w.mean(), np.nan, w), ["NaN or infinite"]),
+        (lambda w: np.where(w == w.max(), np.inf, w), ["1 values", "NaN or infinite"]),
+        (lambda w: w.astype(np.float64) * 1e300, ["NaN or infinite"]),
+        (lambda w: w.astype(np.int8), ["int8", "floating"]),
+        (lambda w: w > 0, ["bool", "floating"]),
+        (lambda w: w.astype(complex), ["complex128", "floating"]),
+        (lambda w: w.astype(ml_dtypes.bfloat16), ["raw bytes", "astype(np.float32)"]),
+    ],
+)
+def test_weights_that_are_no_finite_floats_are_named(rng, tmp_path, change, parts):
+    state = cnn_state(rng)
+    np.savez(tmp_path / "w.npz", **{**state, "c2.weight": change(state["c2.weight"])})
+    refused(tmp_path / "w.npz", "cnn", "array 'c2.weight'", *parts)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64, ">f4"])
+def test_other_floating_types_become_float32(rng, tmp_path, kind):
+    state = {name: value.astype(kind) for name, value in cnn_state(rng).items()}
+    np.savez(tmp_path / "w.npz", **state)
+    kernel = load_torch_weights(tmp_path / "w.npz", "cnn")["params"]["linear"]["kernel"]
+    assert kernel.dtype == jnp.float32
+    np.testing.assert_array_equal(kernel, state["l.weight"].T.astype(np.float32))
