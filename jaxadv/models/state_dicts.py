@@ -141,7 +141,8 @@ def _read_torch(path: Path) -> StateDict:
     except UserError:
         raise
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        # the first sentence: torch goes on in colours, to how its own check is turned off
+        reason = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
         raise UserError(
             f"{path}: not a state dict of tensors ({reason}); save model.state_dict()"
         ) from None
