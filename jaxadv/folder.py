@@ -1,0 +1,199 @@
+"""A run's output folder: one owner while it runs, one configuration for good.
+
+The owner holds the operating system's lock on `.lock` there, which ends with the process whatever
+ends it: a file left behind locks nothing. `config.json` holds the settings that decide the numbers,
+`environment.json` the machine that the run began on.
+"""
+
+import atexit
+import fcntl
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxadv.environment import cores, environment
+from jaxadv.errors import UserError
+from jaxadv.files import LEFT_OVER, read_json, write_json
+from jaxadv.parallel import leads
+from jaxadv.schema import plain
+
+LOCK, CONFIG, BEGUN_IN = ".lock", "config.json", "environment.json"
+_owned: dict[Path, int] = {}  # this process's folders, and the open files that hold their locks
+os.register_at_fork(after_in_child=_owned.clear)
+
+
+def own(directory: Path) -> bool:
+    """Make this process the folder's owner until it ends; False if it is already.
+
+    Raises:
+        UserError: if another process is.
+    """
+    path = directory.resolve() / LOCK
+    if path in _owned and _is(path, _owned[path]):
+        return False
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(handle, directory)
+        except UserError:
+            os.close(handle)
+            raise
+        if _is(path, handle):  # else its last owner has removed it since it was opened
+            _owned[path] = handle
+            return True
+        os.close(handle)
+
+
+def _lock(handle: int, directory: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(
+            f"{directory}: another run is writing there; wait until it ends, or choose "
+            "another folder"
+        ) from None
+    except OSError as error:  # a file system without locks
+        print(
+            f"warning: {directory}: cannot be locked ({error.strerror}); start no second run there",
+            file=sys.stderr,
+        )
+
+
+def _is(path: Path, handle: int) -> bool:
+    """Whether the file of that name is the open one."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def disown(directory: Path) -> None:
+    """Let another process own the folder, and remove the lock's file."""
+    path = directory.resolve() / LOCK
+    handle = _owned.pop(path, None)
+    if handle is None:
+        return
+    if _is(path, handle):
+        path.unlink(missing_ok=True)
+    os.close(handle)
+
+
+@atexit.register
+def _disown_all() -> None:
+    for path in list(_owned):
+        try:
+            disown(path.parent)
+        except OSError:  # an unwritable folder keeps the file, which locks nothing
+            continue
+
+
+@contextmanager
+def owned(directory: Path) -> Iterator[None]:
+    """Own an existing folder for a while; of several processes the first does.
+
+    Raises:
+        UserError: if another process owns it.
+    """
+    taken = leads() and own(directory)
+    try:
+        yield
+    finally:
+        if taken:
+            disown(directory)
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """The `config.json` of a run's folder.
+
+    Raises:
+        UserError: if it is missing, damaged, or not a configuration.
+    """
+    content = read_json(directory / CONFIG)
+    if not isinstance(content, dict):
+        raise UserError(f"{directory / CONFIG}: holds no settings; it is no run's folder")
+    return content
+
+
+def claim(
+    directory: Path, config: Mapping[str, Any], resume: bool, *, resumable: bool = True
+) -> None:
+    """Make `directory` this configuration's output folder, and this process its owner.
+
+    resumable: whether the command has an option --resume, to be advised.
+
+    Raises:
+        UserError: if another process owns it, it belongs to another configuration, or it holds
+            work and `resume` is off.
+
+    Of several processes the first does so, for all.
+    """
+    if not leads():
+        return
+    if directory.exists() and not directory.is_dir():
+        raise UserError(f"{directory}: is a file; give --out a folder")
+    directory.mkdir(parents=True, exist_ok=True)
+    taken = own(directory)
+    try:
+        _claim(directory, plain(config, "config"), resume, resumable)
+    except BaseException:
+        if taken:
+            disown(directory)
+        raise
+
+
+def _claim(directory: Path, wanted: dict[str, Any], resume: bool, resumable: bool) -> None:
+    if _holds_work(directory):
+        if not (directory / CONFIG).exists():
+            raise UserError(f"{directory}: is not empty and is no run's folder; choose a new --out")
+        _compare(directory, wanted)
+        if not resume:
+            advice = "add --resume to go on, or choose" if resumable else "choose"
+            raise UserError(f"{directory}: already holds this run; {advice} a new --out")
+        _warn_of_cores(directory)
+        return
+    # Claimed, then refused or killed before any work was done: config.json, the last of the two
+    # to be written, must not outlive the other.
+    (directory / CONFIG).unlink(missing_ok=True)
+    write_json(directory / BEGUN_IN, environment())
+    write_json(directory / CONFIG, wanted)
+
+
+def _holds_work(directory: Path) -> bool:
+    """Whether there is more than a claim leaves; what killed writes left is removed."""
+    work = False
+    for path in directory.iterdir():
+        if LEFT_OVER.fullmatch(path.name) and path.is_file():
+            path.unlink()
+        else:
+            work = work or path.name not in (LOCK, CONFIG, BEGUN_IN)
+    return work
+
+
+def _compare(directory: Path, wanted: dict[str, Any]) -> None:
+    found = read_config(directory)
+    if found == wanted:
+        return
+    keys = sorted(k for k in found.keys() | wanted if found.get(k) != wanted.get(k))
+    differences = ", ".join(f"{k} {found.get(k)!r}, now {wanted.get(k)!r}" for k in keys[:3])
+    raise UserError(
+        f"{directory}: holds a run of another configuration ({differences}); choose a new --out"
+    )
+
+
+def _warn_of_cores(directory: Path) -> None:
+    """One line where a run goes on with other cores than it began with, on a CPU."""
+    try:
+        began = read_json(directory / BEGUN_IN)["cores"]
+    except (UserError, KeyError, TypeError):  # a run older than the file, or a damaged one
+        return
+    if began != cores() and jax.default_backend() == "cpu":
+        print(
+            f"warning: {directory}: begun with {began} processor cores, goes on with {cores()}: "
+            "sums round otherwise, so its numbers may differ in the last bits",
+            file=sys.stderr,
+        )
