@@ -1,7 +1,6 @@
 """What the experiment scripts share: settings from the command line, and one-line errors."""
 
 import io
-import json
 import math
 import os
 import re
@@ -15,10 +14,13 @@ from typing import Annotated, Any, Literal, TypeVar
 import jax
 import tyro
 
+from experiments.ending import GRACE, end_within
+from experiments.finished import SWEPT
 from jaxadv import results
 from jaxadv.data import Splits, load_dataset
 from jaxadv.errors import UserError
 from jaxadv.parallel import join_processes
+from jaxadv.schema import plain
 
 # Settings of which there must be at least one; all other numbers may be 0.
 COUNTS = (
@@ -72,7 +74,8 @@ class Common:
     out: Path | None = None
     """Output folder; default runs/STUDY-PRESET."""
     resume: bool = False
-    """Go on from the last epoch kept in --out; ends with the numbers of an uninterrupted run."""
+    """Go on from the last epoch kept in --out; ends with the numbers of an uninterrupted run (on a
+    CPU to the bit, with as many cores)."""
     from_dir: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Reuse the trained networks of another run's folder instead of training."""
     runs_at_once: int = 0
@@ -106,7 +109,9 @@ def _check(settings: Common) -> None:
         values = value if isinstance(value, tuple) else (value,)
         if not values:
             raise UserError(f"{option}: name at least one")
-        if len(set(values)) < len(values):
+        # Rows tell radii and confidences by six decimals.
+        told = {round(v, 6) if isinstance(v, float) else v for v in values}
+        if len(told if name in SWEPT else set(values)) < len(values):
             raise UserError(f"{option} {value}: name each once")
         for number in values:
             if not isinstance(number, int | float):
@@ -213,7 +218,7 @@ def begin(study: str, settings: Common) -> tuple[Splits, Path, dict[str, Any]]:
 def _check_reuse(source: Path, config: Mapping[str, Any]) -> None:
     """Refuse another run's networks if they were not trained as this run asks."""
     there = results.read_config(source)
-    for key, wanted in json.loads(json.dumps(config)).items():
+    for key, wanted in plain(config, "config").items():
         if key not in (*AFTER_TRAINING, "data_source") and there.get(key) != wanted:
             raise UserError(
                 f"--from {source}: its networks were trained with {key} {there.get(key)!r}, "
@@ -221,18 +226,27 @@ def _check_reuse(source: Path, config: Mapping[str, Any]) -> None:
             )
 
 
-def run(study: Callable[[], None]) -> None:
-    """Run a study; bad input ends it with one line on stderr and status 2."""
+def run(study: Callable[[], None], *, resumable: bool = True) -> None:
+    """Run a study; bad input ends it with one line on stderr and status 2.
+
+    resumable: whether the command has an option --resume, to be advised when it is stopped.
+    """
     use_compilation_cache()
     try:
         study()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        line, status = f"error: {error}", 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}; choose another folder", file=sys.stderr)
-        raise SystemExit(2) from None
+        line, status = f"error: {where}{error.strerror or error}; choose another folder", 2
     except KeyboardInterrupt:
-        print("\nstopped: add --resume to go on from the last epoch kept", file=sys.stderr)
-        raise SystemExit(130) from None
+        advice = ": add --resume to go on from the last epoch kept" if resumable else ""
+        line, status = f"\nstopped{advice}", 130
+    except Exception:
+        end_within(GRACE, 1)
+        raise
+    else:
+        return
+    print(line, file=sys.stderr)
+    end_within(GRACE, status)
+    raise SystemExit(status)

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
-from zipfile import BadZipFile
 
 import jax
 import numpy as np
 
-from experiments import features
+from experiments import features, kept
 from experiments import rows as to_rows
 from jaxadv import results
 from jaxadv.attacks import Attack, CarliniWagner, igs
@@ -227,20 +226,18 @@ def once(out: Path, name: str, make: Callable[[], Measured]) -> Measured:
     """What `make` measures; a run that goes on takes what was measured before from its folder.
 
     Attacks can take as long as training: a kill then costs the running one, not those before it.
+    What is damaged, or was edited, is measured again, as a line on stderr says.
     """
-    path = out / "measured" / name
-    rows, arrays = path.with_suffix(".json"), path.with_suffix(".npz")
-    if rows.exists():  # written last, so the arrays are there
+    folder = out / "measured"
+    if kept.exists(folder, name):
         try:
-            with np.load(arrays) as archive:
-                kept = {kind: _level(kind, archive) for kind in ("arrays", "images")}
-            return Measured(results.read_json(rows)["rows"], **kept)
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile, UserError) as error:
-            print(f"{path}: not readable ({error}); measured again", file=sys.stderr)
+            rows, arrays = kept.read(folder, name)
+            return Measured(rows, _level("arrays", arrays), _level("images", arrays))
+        except UserError:
+            print(f"{folder / name}: damaged or edited; measured again", file=sys.stderr)
     begun = time.perf_counter()
     part = make()
-    results.write_arrays(arrays, under("arrays", part.arrays) | under("images", part.images))
-    results.write_json(rows, {"measured": name, "rows": part.rows})
+    kept.write(folder, name, part.rows, under("arrays", part.arrays) | under("images", part.images))
     if leads():
         taken = time.perf_counter() - begun
         print(f"{name}: measured in {taken:.0f} s", file=sys.stderr, flush=True)

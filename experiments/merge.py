@@ -1,13 +1,16 @@
 """Join the seeds of several runs: `python -m experiments.merge DIR… --out DIR`."""
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import tyro
 
 from experiments import cli, report
 from jaxadv import results
-from jaxadv.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -22,24 +25,31 @@ class Arguments:
 
 def joined(arguments: Arguments) -> None:
     """Write the joined rows, keep each run's environment, draw and print."""
-    runs = [results.read(directory) for directory in arguments.directories]
+    runs = [report.finished(directory) for directory in arguments.directories]
     config, rows = results.merge(runs)
-    first = runs[0]
-    if any(run["experiment"] != first["experiment"] for run in runs):
-        raise UserError("these are runs of different experiments; merge runs of one")
+    _warn_of_metrics(runs)
     # Figures show arrays of one seed a defence: the first run's hold it.
     arrays = report.kept_arrays(arguments.directories[0], report.SHOWN)
-    results.claim(arguments.out, config, resume=False)
+    results.claim(arguments.out, config, resume=False, resumable=False)
     if arrays:
         results.write_arrays(arguments.out / "predictions.npz", arrays)
     environments = [run.get("environment") for run in runs]
-    results.write(arguments.out, first["experiment"], config, rows, environments)
+    results.write(arguments.out, runs[0]["experiment"], config, rows, environments)
     report.show(arguments.out)
+
+
+def _warn_of_metrics(runs: Sequence[dict[str, Any]]) -> None:
+    """One line where a metric is not of all runs, as of those of another version: its seeds are."""
+    each = [{row["metric"] for row in run["rows"]} for run in runs]
+    some = sorted(set.union(*each) - set.intersection(*each))
+    if some:
+        print(f"warning: not measured in all of the runs: {', '.join(some)}", file=sys.stderr)
 
 
 def main() -> None:
     """Entry point of the script."""
-    cli.run(lambda: joined(cli.read_arguments(Arguments, "merge", description=__doc__)))
+    arguments = partial(cli.read_arguments, Arguments, "merge", description=__doc__)
+    cli.run(lambda: joined(arguments()), resumable=False)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def each_model(
     check: refuses impossible sizes before the first model is trained.
     """
     splits, out, config = cli.begin(name, settings)
-    if (out / "results.json").exists():  # a finished run: what it measured on the way is not kept
+    if report.is_finished(out, name, config):  # what it measured on the way is not kept
         report.show(out)
         return
     classes = len(splits.class_names)

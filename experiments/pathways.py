@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import cli, features, measure
+from experiments import cli, features, measure, report
 from experiments import rows as to_rows
 from experiments.autoencoders import Network, Settings, check_sizes, runs_of, train, whole
 from experiments.measure import ATTACK_STREAM, Keys, Measured, Trial
@@ -234,6 +234,8 @@ def pictures(
 def study(name: str, settings: Settings, networks: Sequence[Network]) -> Path:
     """Train, attack, measure, write; the folder of the results."""
     splits, out, config = cli.begin(name, settings)
+    if report.is_finished(out, name, config):
+        return out
     check_sizes(settings, networks, splits)
     parts = []
     for number, network in enumerate(networks):

@@ -6,6 +6,7 @@ from pathlib import Path
 import tyro
 
 from experiments import cli, report
+from jaxadv.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,13 @@ def main() -> None:
 
     def draw() -> None:
         arguments = cli.read_arguments(Arguments, "plot", description=__doc__)
+        if not arguments.directories:
+            raise UserError("nothing to draw: give at least one run's folder")
         for directory in arguments.directories:
             for path in report.draw(directory):
                 print(path)
 
-    cli.run(draw)
+    cli.run(draw, resumable=False)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,10 @@ from experiments import (
     surrogate_defence,
     tables,
 )
-from jaxadv import results
 from jaxadv.errors import UserError
 from jaxadv.evaluation import ALL
+from jaxadv.files import write_atomically
+from jaxadv.folder import owned
 from jaxadv.results import Row
 
 Run: TypeAlias = dict[str, Any]
@@ -155,7 +156,7 @@ def by_study(directory: Path = RESULTS) -> dict[tuple[str, str], dict[str, Run]]
     """The runs by folder, for each study and title of a dataset."""
     groups: dict[tuple[str, str], dict[str, Run]] = {}
     for path in sorted(directory.glob("*/results.json")):
-        run = results.read(path.parent)
+        run = report.finished(path.parent)
         key = run["experiment"], run["config"]["data_title"]
         groups.setdefault(key, {})[path.parent.name] = run
     return groups
@@ -193,9 +194,10 @@ def main() -> None:
                 "results/README.md: differs from the results; run python -m experiments.readme"
             )
         if not arguments.check:
-            results.write_atomically(README, new.encode())
+            with owned(README.parent):
+                write_atomically(README, new.encode())
 
-    cli.run(write)
+    cli.run(write, resumable=False)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 """Tables and figures of a finished run, from what it wrote and nothing else."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from zipfile import BadZipFile
-
-import numpy as np
+from typing import Any
 
 from experiments import gradient_tables, pathway_tables, tables
+from experiments.finished import is_finished as is_of
+from experiments.finished import kept_arrays, read
 from experiments.tables import Table
-from jaxadv import plots, results
+from jaxadv import plots
 from jaxadv.errors import UserError
+from jaxadv.folder import owned
 from jaxadv.parallel import leads
 from jaxadv.plots.reduce import distinct, single_source
 from jaxadv.results import Row, select
@@ -162,23 +163,6 @@ def epoch_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
 SHOWN = ("component", "pictures")  # words in the names of arrays that figures show
 
 
-def kept_arrays(directory: Path, words: Sequence[str]) -> dict[str, np.ndarray]:
-    """A run's arrays with one of the words in their name; none if they were not kept.
-
-    Raises:
-        UserError: if predictions.npz is damaged.
-    """
-    path = directory / "predictions.npz"
-    if not path.exists():
-        return {}
-    try:
-        with np.load(path) as archive:
-            wanted = [name for name in archive.files if any(word in name for word in words)]
-            return {name: archive[name] for name in wanted}
-    except (OSError, ValueError, BadZipFile) as error:
-        raise UserError(f"{path}: not readable ({error}); run the experiment again") from None
-
-
 def distance_tables(rows: Sequence[Row]) -> list[Table]:
     """The tables of `parametric_distance`, pairs named by the distance they were trained to."""
     named = [{**row, "defence": f"‖θ1 − θ2‖² → {row['target_distance']:g}"} for row in rows]
@@ -235,14 +219,36 @@ STUDIES = {
 }
 
 
+def finished(directory: Path) -> dict[str, Any]:
+    """A finished run's results.
+
+    Raises:
+        UserError: if they are damaged, or of no study known here.
+    """
+    return read(directory, STUDIES)
+
+
+def is_finished(out: Path, study: str, config: Mapping[str, Any]) -> bool:
+    """Whether the folder holds the results of this run.
+
+    Raises:
+        UserError: if those it holds are damaged, or another run's.
+    """
+    return is_of(out, study, config, STUDIES)
+
+
 def draw(directory: Path) -> list[Path]:
-    """Draw a run's figures again from its results; the paths written."""
-    content = results.read(directory)
-    if content["experiment"] not in STUDIES:
-        raise UserError(f"{directory}: no figures are known for {content['experiment']!r}")
-    figures = directory / "figures"
-    figures.mkdir(exist_ok=True)
-    STUDIES[content["experiment"]][1](directory, content["rows"], figures)
+    """Draw a run's figures again from its results; the paths written.
+
+    Raises:
+        UserError: if the results are damaged, or another process writes into the folder.
+    """
+    content, figures = finished(directory), directory / "figures"
+    with owned(directory):
+        if figures.exists() and not figures.is_dir():
+            raise UserError(f"{figures}: is a file where figures go; move it away")
+        figures.mkdir(exist_ok=True)
+        STUDIES[content["experiment"]][1](directory, content["rows"], figures)
     return sorted(figures.glob("*.png"))
 
 
@@ -250,7 +256,7 @@ def show(directory: Path) -> None:
     """Print a run's tables and draw its figures; the first of several processes does."""
     if not leads():
         return
-    content = results.read(directory)
+    content = finished(directory)
     for table in STUDIES[content["experiment"]][0](content["rows"]):
         if table.lines:
             tables.show(table)
