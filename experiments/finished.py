@@ -18,6 +18,12 @@ OF_STUDY: dict[str, tuple[str, ...]] = {
     "gradient_magnitude": ("length",),
     "parametric_distance": ("distance", "target_distance"),
 }
+# Metrics that every pair (or network) has of every seed: `clean_accuracy`, where none is given.
+MEASURED: dict[str, tuple[str, ...]] = {
+    "dverge": ("clean_accuracy", "transfer_rate"),
+    "dna": ("any_correct",),
+    "dna_sharing": ("any_correct",),
+}
 SWEPT = ("eps", "confidence")  # keys of rows: what of an attack is swept
 
 
@@ -41,7 +47,25 @@ def read(directory: Path, studies: Collection[str]) -> dict[str, Any]:
         lacking = _lacking(row)
         if lacking:
             raise UserError(f"{path}: row {number}: lacks {lacking}; run again into a new --out")
+    for metric in MEASURED.get(study, ("clean_accuracy",)):
+        _check_seeds(metric, content, path)
     return content
+
+
+def _check_seeds(metric: str, content: dict[str, Any], path: Path) -> None:
+    """Refuse results from which a seed's rows are gone: the mean would be over the others."""
+    seeds = dict[tuple[str, str], set[int]]()
+    for row in content["rows"]:
+        of = seeds.setdefault((row["model"], row["defence"]), set())
+        if row["metric"] == metric:
+            of.add(row["seed"])
+    for (model, defence), found in seeds.items():
+        lost = sorted(set(content["config"]["seeds"]) - found)
+        if lost:
+            raise UserError(
+                f"{path}: no row of {metric} for {model}, {defence}, seed {lost[0]}; "
+                "run again into a new --out"
+            )
 
 
 def _lacking(row: Row) -> str:

@@ -50,14 +50,17 @@ def read(folder: Path, name: str) -> tuple[list[Row], dict[str, np.ndarray]]:
     """
     described, archive = _paths(folder, name)
     content = read_json(described)
-    sums = (content.get("rows_sha256"), content.get("arrays_sha256")) if _is_part(content) else ()
-    if not archive.is_file() or sums != (_sum_of_rows(content["rows"]), _sum_of(archive)):
+    if not _as_written(content, archive):
         raise UserError(f"{folder / name}: not as it was written; measure it again")
     return content["rows"], read_arrays(archive, lambda _: True)
 
 
-def _is_part(content: Any) -> bool:
-    return isinstance(content, dict) and isinstance(content.get("rows"), list)
+def _as_written(content: Any, archive: Path) -> bool:
+    if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
+        return False
+    if content.get("rows_sha256") != _sum_of_rows(content["rows"]):
+        return False
+    return archive.is_file() and content.get("arrays_sha256") == _sum_of(archive)
 
 
 def _sum_of(path: Path) -> str:
