@@ -219,6 +219,7 @@ def test_parametric_distance_end_to_end(tmp_path):
         (["--strengths", "-1"], "-1"),
         (["--strengths", "0.1", "0.1"], "each once"),
         (["--eps"], "--eps"),
+        (["--eps", "0.1", "0.1000001"], "each once"),  # one radius in the rows
         (["--seeds", "0"], "--seeds 0"),
         (["--first-seed", "4294967295"], "--first-seed 4294967295"),
         (["--preset", "enormous"], "enormous"),
