@@ -171,7 +171,10 @@ class Dense(nn.Module):
 def batch_norm(train: bool, name: str | None = None, axis: int = -1) -> nn.BatchNorm:
     """BatchNorm with PyTorch's momentum 0.1, which Flax writes as 0.9 (its own default is 0.99).
 
+    The variance is the mean of (x − mean)². Flax's default, E[x²] − E[x]², has no correct digit
+    where the mean is thousands of standard deviations, as in nearly dead features. The running
+    variance is the biased one (over N), as Flax has it; PyTorch's is over N − 1.
     axis: of the channels.
     """
     settings: dict[str, Any] = {"momentum": 0.9, "epsilon": 1e-5, "axis": axis, "name": name}
-    return nn.BatchNorm(use_running_average=not train, **settings)
+    return nn.BatchNorm(use_running_average=not train, use_fast_variance=False, **settings)

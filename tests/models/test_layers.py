@@ -256,3 +256,31 @@ def test_batch_norm_keeps_nine_tenths_of_its_running_mean(rng):
     start = batch_norm(False).init(jax.random.key(0), x)
     _, updated = batch_norm(True).apply(start, x, mutable=["batch_stats"])
     np.testing.assert_allclose(updated["batch_stats"]["mean"], 0.1 * x.mean(0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("ratio", [1, 1e3, 3e3, 3e4])
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_batch_norm_of_nearly_dead_features_equals_float64(rng, ratio, axis):
+    """Mean over standard deviation `ratio`; what is left is the rounding of the mean itself."""
+    x = np.float32(ratio + rng.normal(size=(1000, 6)))
+    cotangent = np.float32(rng.normal(size=x.shape))
+    turn = (lambda a: a.T) if axis == 0 else (lambda a: a)
+    layer = batch_norm(True, axis=axis)
+    variables = layer.init(jax.random.key(0), turn(x))
+
+    @jax.jit
+    def run(x):
+        return layer.apply(variables, x, mutable=["batch_stats"])
+
+    made, back, updated = jax.vjp(run, turn(x), has_aux=True)
+    exact = x.astype(np.float64)
+    scale = 1 / np.sqrt(exact.var(0) + 1e-5)
+    normal = (exact - exact.mean(0)) * scale
+    along = cotangent.mean(0) + normal * (cotangent * normal).mean(0)
+    rounding = 2e-6 + 2e-7 * ratio
+    np.testing.assert_allclose(turn(made), normal, atol=rounding)
+    np.testing.assert_allclose(
+        turn(back(turn(cotangent))[0]), scale * (cotangent - along), atol=rounding
+    )
+    variance = updated["batch_stats"]["var"]
+    np.testing.assert_allclose(variance, 0.9 + 0.1 * exact.var(0), rtol=1e-5)  # over N, as Flax
