@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxadv.errors import UserError
+from jaxadv.models.checks import every_width, image_batch, neck_indices, whole
 from jaxadv.models.layers import Dense
-from jaxadv.models.model import Model, Outputs, from_linen
+from jaxadv.models.model import Model, Outputs, of_linen
 from jaxadv.types import Array, Indices, Variables
 
 
@@ -45,6 +46,7 @@ class DenseDNAModule(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Outputs:
+        image_batch(x, "the dense DNA")
         widths = (*self.widths, math.prod(x.shape[1:]))
         own = _innermost(self.unshared, len(widths))
         features, hidden = x, x.reshape(1, len(x), -1)
@@ -77,18 +79,19 @@ def dna(
     Raises:
         UserError: if there is no neck, or `unshared` is no even number of layers from 2 on.
     """
+    widths = every_width(widths)
     layers = len(widths) + 1
-    if necks < 1:
-        raise UserError(f"{necks} necks: give at least 1")
-    if unshared % 2 or not 2 <= unshared <= layers:
+    whole(necks, "{} necks")
+    if whole(unshared, "{} unshared layers", 2, layers) % 2:
         raise UserError(f"{unshared} unshared layers: give an even number from 2 to {layers}")
     module = DenseDNAModule(necks, unshared, widths)
     own = [f"layer{layer + 1}" for layer in _innermost(unshared, layers)]
 
     def pick(variables: Variables, indices: Indices) -> tuple[Autoencoder, Variables]:
+        neck_indices(indices, necks)
         take = partial(jax.tree.map, lambda leaf: leaf[jnp.asarray(indices)])
         params = variables["params"]
         chosen = {name: take(leaf) if name in own else leaf for name, leaf in params.items()}
         return dna(len(indices), unshared, widths), {**variables, "params": chosen}
 
-    return Autoencoder(from_linen(module, "features"), necks, pick)
+    return Autoencoder(of_linen(module, "features"), necks, pick)

@@ -5,21 +5,26 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax.numpy as jnp
 
-from jaxadv.errors import UserError
+from jaxadv.models.checks import every_width, image_batch, whole
 from jaxadv.models.layers import Conv, Dense, batch_norm, layout
-from jaxadv.models.model import Model, chunked, from_linen
-from jaxadv.types import Array, Key, Variables
+from jaxadv.models.model import Model, chunked, of_linen
+from jaxadv.types import Array
+
+CLASSES = "{} classes"
+
+
+def feature_of(blocks: int, number: int) -> int:
+    """The number of a block of features, from 1 to how many the network has.
+
+    Raises:
+        UserError: if it is another.
+    """
+    return whole(number, f"feature block {{}}: the network has 1 to {blocks}", 1, blocks)
 
 
 def chosen(blocks: Sequence[Array], number: int) -> Array:
-    """The output of the block of that number, counted from 1.
-
-    Raises:
-        UserError: if there is none.
-    """
-    if not 1 <= number <= len(blocks):
-        raise UserError(f"feature block {number}: the network has 1 to {len(blocks)}")
-    return blocks[number - 1]
+    """The output of the block of that number, counted from 1."""
+    return blocks[feature_of(len(blocks), number) - 1]
 
 
 class CNNModule(nn.Module):
@@ -35,6 +40,7 @@ class CNNModule(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
+        image_batch(x, "the CNN", 4)
         images = layout()
         first = Conv(8, x.shape[-1], pooled=True, name="conv1")(images.enter(x))
         second = Conv(16, 8, pooled=True, name="conv2")(first)
@@ -55,6 +61,7 @@ class DNAClassifierModule(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
+        image_batch(x, "the DNA's classifier", 8)
         images = layout()
         x = Conv(8, x.shape[-1], pooled=True, name="conv1")(images.enter(x))
         x = Conv(16, 8, pooled=True, name="conv2")(x)
@@ -75,6 +82,7 @@ class LeNetModule(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
+        image_batch(x, "LeNet", 10)
         images = layout()
         x = Conv(6, x.shape[-1], pooled=True, valid=True, name="conv1")(images.enter(x))
         first = images.leave(x)
@@ -97,6 +105,7 @@ class FCModule(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool = False) -> Array:
+        image_batch(x, "the FC network")
         x = x.reshape(x.shape[0], -1)
         blocks = []
         for block, width in enumerate(self.widths, start=1):
@@ -109,30 +118,23 @@ class FCModule(nn.Module):
 
 
 def cnn(num_classes: int = 10, feature_block: int = 2) -> Model:
-    """The paper's CNN; see `CNNModule`."""
-    return chunked(from_linen(CNNModule(num_classes, feature_block), "features"))
+    """The paper's CNN; see `CNNModule`. Images have 4 pixels a side or more."""
+    module = CNNModule(whole(num_classes, CLASSES, 2), feature_of(3, feature_block))
+    return chunked(of_linen(module, "features"))
 
 
 def dna_classifier(num_classes: int = 10) -> Model:
-    """The paper's classifier of MNIST reconstructions; see `DNAClassifierModule`."""
-    return chunked(from_linen(DNAClassifierModule(num_classes), "features"))
+    """The paper's classifier of MNIST reconstructions; see `DNAClassifierModule`.
+
+    Images have 8 pixels a side or more.
+    """
+    return chunked(of_linen(DNAClassifierModule(whole(num_classes, CLASSES, 2)), "features"))
 
 
 def lenet(num_classes: int = 10, feature_block: int = 4) -> Model:
-    """LeNet as Adam et al. have it; see `LeNetModule`.
-
-    Raises:
-        UserError: when initialised, if an image has less than 10 pixels a side.
-    """
-    model = chunked(from_linen(LeNetModule(num_classes, feature_block), "features"))
-
-    def init(key: Key, x: Array) -> Variables:
-        height, width = x.shape[1:3]
-        if min(height, width) < 10:
-            raise UserError(f"images of {height}×{width}: LeNet needs 10 pixels a side or more")
-        return model.init(key, x)
-
-    return model._replace(init=init)
+    """LeNet as Adam et al. have it; see `LeNetModule`. Images have 10 pixels a side or more."""
+    module = LeNetModule(whole(num_classes, CLASSES, 2), feature_of(4, feature_block))
+    return chunked(of_linen(module, "features"))
 
 
 def fc(
@@ -141,5 +143,7 @@ def fc(
     feature_block: int = 4,
 ) -> Model:
     """The paper's fully connected network; see `FCModule`."""
-    module = FCModule(widths, feature_block, num_classes)
-    return from_linen(module, "features", train_argument="train")
+    hidden = every_width(widths)
+    block = feature_of(len(hidden), feature_block)
+    module = FCModule(hidden, block, whole(num_classes, CLASSES, 2))
+    return of_linen(module, "features", train_argument="train")

@@ -4,30 +4,20 @@ Everything outside `jaxadv.models` sees only this pair. Normalisation belongs in
 that attacks and evaluation speak [0, 1].
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.traverse_util import flatten_dict
 from jax import lax
 
 from jaxadv.errors import UserError
+from jaxadv.models.behaviour import passing_collections
+from jaxadv.models.checks import floats, one_key, whole
+from jaxadv.models.modules import Switch, in_one_line, switch_of
+from jaxadv.models.outputs import SOWN, Outputs, read
 from jaxadv.types import Array, Key, Variables
-
-
-class Outputs(NamedTuple):
-    """What one forward pass gives.
-
-    logits: `[B, C]`; an autoencoder has none.
-    taps: named intermediate features, each `[B, …]`.
-    reconstruction: an image `[B, H, W, C]` where the model makes one; `[M, B, H, W, C]` of M necks.
-    """
-
-    logits: Array | None
-    taps: dict[str, Array]
-    reconstruction: Array | None = None
 
 
 class Model(NamedTuple):
@@ -44,20 +34,62 @@ class Model(NamedTuple):
     feature: str
 
 
-def _captured(intermediates: Any, path: str) -> Array:
-    """The output of the submodule at `path` ("Dense_1" or "block/Dense_0")."""
-    node = intermediates
-    for part in path.split("/"):
-        if part not in node:
-            raise UserError(
-                f"feature layer {path!r} is not in the module; at this level it has "
-                f"{sorted(k for k in node if k != '__call__')}: name one of these"
+def _streams(key: Key | None) -> dict[str, Key] | None:
+    """Random numbers for every stream a module may ask for: Flax falls back on "params"."""
+    return None if key is None else {"dropout": key, "params": jax.random.fold_in(key, 1)}
+
+
+def _linen_apply(module: nn.Module, switch: Switch, name: str) -> Callable[..., Any]:
+    """`Model.apply` of a Linen module."""
+
+    def apply(
+        variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
+    ) -> tuple[Outputs, Variables]:
+        floats(x)
+        if key is not None:
+            one_key(key)
+        if train and not len(x):
+            raise UserError("a batch of 0 images: training needs at least one")
+        if not isinstance(variables, Mapping):
+            raise UserError(f"variables are a {type(variables).__name__}: give those of `init`")
+        given = {k: v for k, v in variables.items() if k not in SOWN}
+        statistics = [k for k in given if k != "params"] if train else []
+        with in_one_line():
+            returned, state = module.apply(
+                given,
+                x,
+                mutable=[*SOWN, *statistics],
+                capture_intermediates=lambda sub, method: method == "__call__",
+                rngs=_streams(key),
+                **switch(train),
             )
-        node = node[part]
-    return node["__call__"][0]
+        outputs = read(returned, state, name, len(x), type(module).__name__)
+        return outputs, {**variables, **{k: state[k] for k in statistics if k in state}}
+
+    return apply
 
 
-def from_linen(module: nn.Module, feature: str | None = None, *, train_argument: str = "") -> Model:
+def of_linen(
+    module: nn.Module, feature: str | None = None, *, train_argument: str | None = ""
+) -> Model:
+    """`from_linen` of a module that is known to behave: its modes are not tried."""
+    if not isinstance(feature, str | None):
+        raise UserError(f"feature={feature!r}: give the name of a tap or a layer, as text")
+    switch, name = switch_of(module, train_argument), feature or "logits"
+
+    def init(key: Key, x: Array) -> Variables:
+        one_key(key)
+        floats(x)
+        with in_one_line():
+            made = module.init(key, x, **switch(False))
+        return {k: v for k, v in made.items() if k not in SOWN}
+
+    return Model(init, _linen_apply(module, switch, name), name)
+
+
+def from_linen(
+    module: nn.Module, feature: str | None = None, *, train_argument: str | None = ""
+) -> Model:
     """A `Model` of any Linen module, jaxadv's own or the reader's.
 
     The module maps `x` to logits or to `Outputs`. Features are what it sows into the collection
@@ -65,43 +97,26 @@ def from_linen(module: nn.Module, feature: str | None = None, *, train_argument:
     no sown tap. `feature=None` takes the logits as the features.
 
     train_argument: the name of the module's keyword that switches training behaviour (BatchNorm,
-        dropout), such as "train"; empty if it has none.
+        dropout), such as "train"; "not deterministic" of one that is False in training; empty if it
+        has none. None says that what has a keyword, or is never trained, is meant to stay in eval
+        mode: a BatchNorm that is to keep its statistics, say.
+
+    Random streams of any name follow the key. Collections that are sown are left out of the
+    variables, and others ("batch_stats", a spectral norm's) are updated in training.
 
     Raises:
-        UserError: when applied, if `feature` names neither a tap nor a submodule.
+        UserError: if the module, its call or `train_argument` cannot be; when initialised, if
+            BatchNorm or dropout do not train in training, or do in eval mode, or `feature` names
+            neither a tap nor a submodule; when applied, to variables or images of another size.
     """
-    name = feature or "logits"
-
-    def keywords(train: bool) -> dict[str, bool]:
-        return {train_argument: train} if train_argument else {}
+    model = of_linen(module, feature, train_argument=train_argument)
 
     def init(key: Key, x: Array) -> Variables:
-        variables = module.init(key, x, **keywords(False))
-        return {k: v for k, v in variables.items() if k not in ("taps", "intermediates")}
+        variables = model.init(key, x)
+        passing = passing_collections(module, model.apply, train_argument, variables, x)
+        return {k: v for k, v in variables.items() if k not in passing}
 
-    def apply(
-        variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
-    ) -> tuple[Outputs, Variables]:
-        statistics = [k for k in variables if k != "params"] if train else []
-        output, state = module.apply(
-            variables,
-            x,
-            mutable=["taps", "intermediates", *statistics],
-            capture_intermediates=lambda sub, method: method == "__call__",
-            rngs={"dropout": key} if key is not None else None,
-            **keywords(train),
-        )
-        outputs = output if isinstance(output, Outputs) else Outputs(output, {})
-        sown = flatten_dict(state.get("taps", {}), sep="/")
-        taps = {**outputs.taps, **{k: v[0] for k, v in sown.items()}}
-        if name == "logits":
-            taps["logits"] = outputs.logits
-        elif name not in taps:
-            taps[name] = _captured(state["intermediates"], name)
-        updated = {k: state[k] for k in statistics if k in state}
-        return outputs._replace(taps=taps), {**variables, **updated}
-
-    return Model(init, apply, name)
+    return model._replace(init=init)
 
 
 CACHE_SIZED = 40  # images; 20 and 40 ran the CNN's training step faster than 100 on a CPU
@@ -112,11 +127,18 @@ def chunked(model: Model, size: int = CACHE_SIZED) -> Model:
 
     For models that treat each example alone (no BatchNorm in training); other backends get the
     whole batch.
+
+    Raises:
+        UserError: if `size` is no whole number of images.
     """
+    whole(size, "chunks of {} images")
 
     def apply(
         variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
     ) -> tuple[Outputs, Variables]:
+        floats(x)
+        if key is not None:
+            one_key(key)
         count = len(x) // size
         if jax.default_backend() != "cpu" or count < 2:
             return model.apply(variables, x, train=train, key=key)

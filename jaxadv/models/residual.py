@@ -7,10 +7,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxadv.errors import UserError
 from jaxadv.models.autoencoders import Autoencoder
+from jaxadv.models.checks import image_batch, neck_indices, whole
 from jaxadv.models.layers import Conv, Dense, Enlarge, batch_norm, layout
-from jaxadv.models.model import Model, Outputs, from_linen
+from jaxadv.models.model import Model, Outputs, of_linen
 from jaxadv.models.pooling import max_pool
 from jaxadv.types import Array, Indices, Variables
 
@@ -75,6 +75,7 @@ class ResidualDNAModule(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool = False) -> Outputs:
+        image_batch(x, "the residual DNA", 4, multiple=4)
         form, channels = layout(), x.shape[-1]
         hidden = form.enter(2 * x - 1)
         hidden = max_pool(Block(16, channels, name="encode1")(hidden, train))
@@ -96,6 +97,7 @@ class ResidualClassifierModule(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool = False) -> Array:
+        image_batch(x, "the residual classifier", 8)
         form = layout()
         hidden = Conv(64, x.shape[-1], pooled=True, name="conv")(form.enter(2 * x - 1))
         hidden = max_pool(Block(128, 64, name="block1")(hidden, train))
@@ -112,29 +114,28 @@ def residual_dna(necks: int = 2) -> Autoencoder:
     Height and width must be multiples of 4.
 
     Raises:
-        UserError: if there is no neck; when applied, if an image cannot be halved twice.
+        UserError: if there is no neck; when initialised or applied, if an image cannot be halved
+            twice.
     """
-    if necks < 1:
-        raise UserError(f"{necks} necks: give at least 1")
-    model = from_linen(ResidualDNAModule(necks), "features", train_argument="train")
-
-    def init(key: Array, x: Array) -> Variables:
-        height, width = x.shape[1:3]
-        if height % 4 or width % 4:
-            raise UserError(f"images of {height}×{width}: give sides that are multiples of 4")
-        return model.init(key, x)
+    whole(necks, "{} necks")
+    model = of_linen(ResidualDNAModule(necks), "features", train_argument="train")
 
     def pick(variables: Variables, indices: Indices) -> tuple[Autoencoder, Variables]:
+        neck_indices(indices, necks)
+
         def some(collection: dict[str, Any]) -> dict[str, Any]:
             chosen = jax.tree.map(lambda leaf: leaf[jnp.asarray(indices)], collection["necks"])
             return {**collection, "necks": chosen}
 
         return residual_dna(len(indices)), {k: some(v) for k, v in variables.items()}
 
-    return Autoencoder(model._replace(init=init), necks, pick)
+    return Autoencoder(model, necks, pick)
 
 
 def residual_classifier(num_classes: int = 10) -> Model:
-    """The paper's classifier of CIFAR-10 reconstructions; see `ResidualClassifierModule`."""
-    module = ResidualClassifierModule(num_classes)
-    return from_linen(module, "features", train_argument="train")
+    """The paper's classifier of CIFAR-10 reconstructions; see `ResidualClassifierModule`.
+
+    Images have 8 pixels a side or more.
+    """
+    module = ResidualClassifierModule(whole(num_classes, "{} classes", 2))
+    return of_linen(module, "features", train_argument="train")
