@@ -265,3 +265,71 @@ def test_pictures_stand_in_rows(tmp_path, drawn, rng, count, channels) -> None:
         np.testing.assert_allclose(np.squeeze(shown[0]), np.squeeze(rows["natural"][0]))
         assert [ax.get_ylabel() for ax in axes if ax.get_ylabel()] == list(names)
     assert (tmp_path / "pictures.png").stat().st_size > 500
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])
+
+
+@pytest.mark.parametrize("rare", [1, 10_000])
+def test_each_class_has_a_colour_of_its_own_in_the_file(tmp_path, rng, rare) -> None:
+    """The legend's marks exactly as drawn, and points on white as near as rounding lets them be."""
+    labels = np.concatenate([rng.integers(0, 9, 10_000), np.full(rare, 9)])
+    x, y = rng.normal(size=(2, len(labels))) + 9 * labels
+    plots.feature_scatter(
+        {"plain": (x, y, 0.9, labels)} | {"all": (x, y, 0.9, None)}, tmp_path / "a"
+    )
+    found = pixels(tmp_path / "a").reshape(-1, 3)
+    for colour in map(rgb, style.CLASSES):
+        assert (found == colour).all(-1).sum() > 50
+        on_white = 255 - style.POINTS * (255 - colour)
+        assert np.abs(found - on_white).max(-1).min() <= 1.5
+    with Image.open(tmp_path / "a") as image:
+        assert len(image.getcolors()) <= 256
+
+
+@pytest.mark.parametrize("count", [2, 5, 6, 10])
+@pytest.mark.parametrize("length", [4, 18, 40])
+def test_every_entry_of_a_legend_lies_inside_the_file(tmp_path, drawn, count, length) -> None:
+    names = [f"{number}".ljust(length, "w") for number in range(count)]
+    rows = [
+        under_attack("transfer_rate", 0.3, seed, defence=name, eps=eps)
+        for seed in range(2)
+        for name in names
+        for eps in EPS
+    ]
+    plots.metric_lines(rows, "transfer_rate", tmp_path / "lines.png")
+    (figure,), found = drawn, pixels(tmp_path / "lines.png")
+    figure.canvas.draw()  # boxes as at the figure's own resolution
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == count
+    height, width, _ = found.shape
+    for text in legend.get_texts():
+        box = text.get_window_extent()
+        scale = style.DPI / figure.dpi
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+        assert figure.axes[0].bbox.y1 < box.y0 < box.y1 <= figure.bbox.height
+        rows_ = slice(int(height - box.y1 * scale), int(height - box.y0 * scale))
+        word = found[rows_, int(box.x0 * scale) : int(box.x1 * scale)]
+        assert (word.sum(-1) < 3 * 128).mean() > 0.02  # ink, to the last letter
+        assert (word[:, -word.shape[1] // 8 :].sum(-1) < 3 * 128).any()
+    assert figure.axes[0].bbox.height / figure.dpi > 1  # inches left to the panel
+
+
+@pytest.mark.parametrize("panels", [1, 3, 6])
+def test_all_classes_stand_beside_however_many_panels(tmp_path, drawn, rng, panels) -> None:
+    x, y = rng.normal(size=(2, 200))
+    labels = np.arange(200) % 10
+    each = {f"panel {number}": (x, y, 0.9, labels) for number in range(panels)}
+    plots.feature_scatter(each, tmp_path / "features.png")
+    (figure,) = drawn
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.legends[0].get_texts()]
+    assert len(boxes) == 10
+    assert all(0 <= box.y0 < box.y1 <= figure.bbox.height for box in boxes)
+    assert all(figure.axes[-1].bbox.x1 < box.x0 < box.x1 <= figure.bbox.width for box in boxes)

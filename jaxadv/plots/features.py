@@ -30,12 +30,12 @@ def feature_scatter(panels: Mapping[str, Panel], path: str | Path) -> None:
         grid[0, 0].set_ylabel("network 2, first component")
         classes = sorted({int(c) for *_, labels in panels.values() for c in classes_of(labels)})
         if classes:
-            marks = [
-                Line2D([], [], ls="", marker="o", ms=5, color=style.CLASSES[i]) for i in classes
-            ]
-            names = [str(i) for i in classes]
+            marks = {
+                str(i): Line2D([], [], ls="", marker="o", ms=5, color=style.CLASSES[i])
+                for i in classes
+            }
             settings = {"title": "class", "handletextpad": 0.1, "labelspacing": 0.35}
-            figure.legend(marks, names, loc="outside right center", **settings)
+            style.legend_within(figure, marks, (1, 2, 3), loc="outside right center", **settings)
 
 
 def classes_of(labels: np.ndarray | None) -> np.ndarray:
@@ -54,7 +54,7 @@ def draw_features(ax: Axes, title: str, panel: Panel) -> None:
         colours = np.asarray(style.CLASSES)[np.asarray(labels)[finite]]
     # fewer points can be larger and more opaque
     size = float(np.clip(9_000 / max(len(x), 1), 4, 14))
-    ax.scatter(x[finite], y[finite], s=size, c=colours, alpha=0.55, linewidths=0)
+    ax.scatter(x[finite], y[finite], s=size, c=colours, alpha=style.POINTS, linewidths=0)
     known = r_squared is not None and np.isfinite(r_squared)
     ax.set_title(f"{title}\nR² = {r_squared:.3f}" if known else f"{title}\nR² undefined")
     ax.set_xlabel("network 1, first component")

@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from jaxadv.metrics import Interval
+from jaxadv.plots.quantise import quantised
 from jaxadv.results import write_atomically
 
 Grid: TypeAlias = np.ndarray  # of Axes, [rows, columns]
@@ -70,6 +71,8 @@ CLASSES = (
     *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
     *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
 )
+
+POINTS = 0.55  # the opacity of a scatter's points
 
 MODELS = {"cnn": "CNN", "fc": "FC", "dna": "DNA"}
 BALLS = {"linf": r"$\ell_\infty$", "l2": r"$\ell_2$"}
@@ -127,7 +130,8 @@ def finish(figure: Figure, path: str | Path) -> None:
     """Write a PNG of at most 256 colours under a temporary name, then rename."""
     raw, small = io.BytesIO(), io.BytesIO()
     figure.savefig(raw, format="png", dpi=DPI, facecolor="white")
-    image = Image.open(raw).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    colours = (*NAMED.values(), *OTHERS, *CLASSES)
+    image = quantised(Image.open(raw).convert("RGB"), colours, (1, POINTS))
     image.save(small, format="PNG", optimize=True, dpi=(DPI, DPI))
     write_atomically(Path(path), small.getvalue())
 
@@ -197,12 +201,31 @@ def legend_above(
     handles |= extra or {}
     if handles:
         several = any(count > 1 for each in counts.values() for count in each)
-        figure.legend(
-            list(handles.values()),
-            list(handles),
+        legend_within(
+            figure,
+            handles,
+            range(min(len(handles), 4), 0, -1),
             title="mean and 95 % interval over seeds" if several else None,
             loc="outside upper left",
             alignment="left",
-            ncols=min(len(handles), 4),
             columnspacing=2.0,
         )
+
+
+def legend_within(
+    figure: Figure, entries: Mapping[str, Artist], columns: Sequence[int], **settings: Any
+) -> None:
+    """A legend of the first number of columns with which all of it lies inside the figure.
+
+    Above the panels, a figure grows by what three lines exceed. settings: of `Figure.legend`.
+    """
+    for count in columns:
+        legend = figure.legend(list(entries.values()), list(entries), ncols=count, **settings)
+        box, whole = legend.get_window_extent(), figure.bbox
+        if max(box.width / whole.width, box.height / whole.height) < 0.97:
+            break
+        if count != columns[-1]:
+            legend.remove()
+    if "upper" in settings["loc"]:
+        beyond = max(box.height / figure.dpi - 0.8, 0)  # inches; panels have room for three lines
+        figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + beyond)
