@@ -10,8 +10,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from jaxadv.checks import is_traced
+from jaxadv.data.batches import to_float
+from jaxadv.data.dataset import Dataset, check_labels
 from jaxadv.errors import UserError
 from jaxadv.models.autoencoders import Autoencoder
 from jaxadv.models.model import Model, Outputs
@@ -52,9 +56,36 @@ class Ensemble(NamedTuple):
     alike: bool = False
 
 
+def check_indices(indices: Indices, size: int) -> None:
+    """Refuse what is not a list of members of so many; traced ones cannot be looked at.
+
+    Raises:
+        UserError: if so. Negative ones too: they would count from the end.
+    """
+    if is_traced(indices):
+        return
+    found = np.asarray(indices)
+    if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu":
+        raise UserError(f"members {indices}: give a list of their numbers, [0] say")
+    if found.min() < 0 or found.max() >= size:
+        raise UserError(f"members {found.tolist()}: the ensemble has 0 to {size - 1}")
+
+
 def predict(ensemble: Ensemble, variables: Variables) -> Predict:
     """The ensemble in eval mode as a plain function `x [B, …] -> logits [M, B, C]`."""
     return lambda x: ensemble.apply(variables, x, train=False, key=None)[0].logits
+
+
+def check_classes(ensemble: Ensemble, variables: Variables, dataset: Dataset) -> None:
+    """Refuse labels of which the members' logits have no column; nothing is computed.
+
+    Raises:
+        UserError: if so, or the members have no logits for these images.
+    """
+    shape, kind = (1, *dataset.images.shape[1:]), dataset.images.dtype
+    example = jax.eval_shape(to_float, jax.ShapeDtypeStruct(shape, kind))
+    logits = jax.eval_shape(lambda v, x: predict(ensemble, v)(x), variables, example)
+    check_labels(dataset.labels, logits.shape[-1])
 
 
 def features(ensemble: Ensemble, variables: Variables) -> Callable[[Array], tuple[Array, ...]]:
@@ -63,18 +94,36 @@ def features(ensemble: Ensemble, variables: Variables) -> Callable[[Array], tupl
 
 
 def member(variables: Variables, index: int) -> Variables:
-    """One member's variables out of a stacked ensemble's."""
+    """One member's variables out of a stacked ensemble's.
+
+    Raises:
+        UserError: if it has no such member.
+    """
+    if not is_traced(index):
+        check_indices([index], min(len(leaf) for leaf in jax.tree.leaves(variables)))
     return jax.tree.map(lambda leaf: leaf[index], variables)
 
 
 def stack(members: Sequence[Variables]) -> Variables:
-    """Variables of a stacked ensemble from those of its members, `load_torch_weights`' say."""
+    """Variables of a stacked ensemble from those of its members, `load_torch_weights`' say.
+
+    Raises:
+        UserError: if there are none, or they are of different architectures.
+    """
+    shapes = [jax.tree.map(jnp.shape, each) for each in members]
+    if not shapes or any(each != shapes[0] for each in shapes):
+        raise UserError(f"{len(shapes)} members to stack: give at least 1, of one architecture")
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
 
 
 def stacked(model: Model, size: int = 2) -> Ensemble:
     """`size` members of one architecture, one pytree with a leading member axis, under `vmap`."""
-    if size < 1:
+    if not isinstance(model, Model):
+        raise UserError(
+            f"a {type(model).__name__} for a model: give models.from_linen(module), or functions "
+            "to `callables`"
+        )
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise UserError(f"an ensemble of {size} members: give at least 1")
 
     def init(key: Key, x: Array) -> Variables:
@@ -95,10 +144,12 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
         return EnsembleOutputs(logits, tuple(feature)), updated
 
     def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
+        check_indices(indices, size)
         chosen = jax.tree.map(lambda leaf: leaf[jnp.asarray(indices)], variables)
         return stacked(model, len(indices)), chosen
 
     def put(variables: Variables, indices: Indices, chosen: Variables) -> Variables:
+        check_indices(indices, size)
         places = jnp.asarray(indices)
         return jax.tree.map(lambda all_, some: all_.at[places].set(some), variables, chosen)
 
@@ -112,7 +163,13 @@ def _logits(outputs: Outputs) -> Array:
 
 
 def mixed(groups: Sequence[Ensemble]) -> Ensemble:
-    """Several ensembles joined into one; variables are the tuple of theirs."""
+    """Several ensembles joined into one; variables are the tuple of theirs.
+
+    Raises:
+        UserError: if there are none; when applied, if they have different classes.
+    """
+    if not groups or not all(isinstance(group, Ensemble) for group in groups):
+        raise UserError("groups to mix: give a list of ensembles, stacked(model) say")
 
     def init(key: Key, x: Array) -> Variables:
         keys = jax.random.split(key, len(groups))
@@ -127,7 +184,7 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
         ]
         outputs, updated = zip(*results, strict=True)
         joined = EnsembleOutputs(
-            jnp.concatenate([o.logits for o in outputs]),
+            _joined(jnp.concatenate, [o.logits for o in outputs]),
             tuple(feature for o in outputs for feature in o.features),
         )
         return joined, updated
@@ -135,11 +192,13 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
     owners = [(g, i) for g, group in enumerate(groups) for i in range(group.size)]
 
     def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
+        check_indices(indices, len(owners))
         chosen = [owners[index] for index in indices]
         parts = [groups[g].pick(variables[g], (i,)) for g, i in chosen]
         return mixed([part for part, _ in parts]), tuple(v for _, v in parts)
 
     def put(variables: Variables, indices: Indices, chosen: Variables) -> Variables:
+        check_indices(indices, len(owners))
         whole = list(variables)
         for index, part in zip(indices, chosen, strict=True):
             g, i = owners[index]
@@ -147,6 +206,21 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
         return tuple(whole)
 
     return Ensemble(init, apply, len(owners), pick, put)
+
+
+def _joined(join: Callable[[list[Array]], Array], logits: Sequence[Array]) -> Array:
+    """Members' logits as one array.
+
+    Raises:
+        UserError: if they are of different classes, or no logits.
+    """
+    shapes = [np.shape(each) if hasattr(each, "dtype") else type(each).__name__ for each in logits]
+    if len({shape[-2:] for shape in shapes}) > 1 or any(len(s) < 2 for s in shapes):
+        raise UserError(
+            f"members' logits of shapes {', '.join(map(str, shapes))}: give members that return "
+            "[B, classes] of the same classes"
+        )
+    return join(list(logits))
 
 
 def frozen(ensemble: Ensemble) -> Ensemble:
@@ -202,6 +276,7 @@ def pathways(autoencoder: Autoencoder, classifier: Model, train: str = "") -> En
         return outputs, {"autoencoder": encoder, "classifier": reader}
 
     def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
+        check_indices(indices, members)
         chosen, encoder = autoencoder.pick(variables["autoencoder"], indices)
         return pathways(chosen, classifier, trained), {**variables, "autoencoder": encoder}
 
@@ -216,15 +291,22 @@ def callables(functions: Sequence[Predict]) -> Ensemble:
     """The reader's own trained functions `x -> logits [B, C]`; variables are `()`.
 
     Their logits serve as features, since a plain function shows nothing else.
+
+    Raises:
+        UserError: if there are none, or what is given is no function; when applied, if they do not
+            return logits of the same classes.
     """
+    if callable(functions) or not functions or not all(map(callable, functions)):
+        raise UserError("functions of an ensemble: give a list of at least one, [f, g] say")
 
     def apply(
         variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
     ) -> tuple[EnsembleOutputs, Variables]:
         logits = tuple(function(x) for function in functions)
-        return EnsembleOutputs(jnp.stack(logits), logits), variables
+        return EnsembleOutputs(_joined(jnp.stack, logits), logits), variables
 
     def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
+        check_indices(indices, len(functions))
         return callables([functions[index] for index in indices]), variables
 
     return Ensemble(lambda key, x: (), apply, len(functions), pick, _no_weights)

@@ -12,11 +12,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxadv.attacks import Attack, CarliniWagner, example_keys
+from jaxadv.attacks import Attack, CarliniWagner, Flags, example_keys
 from jaxadv.attacks import ensemble as ensemble_direction
+from jaxadv.attacks.flags import warn
+from jaxadv.checks import check_key, check_whole, is_traced
 from jaxadv.data.batches import to_float
-from jaxadv.data.dataset import Dataset
-from jaxadv.ensemble import Ensemble, EnsembleOutputs, Indices
+from jaxadv.data.dataset import Dataset, check_dataset
+from jaxadv.ensemble import (
+    Ensemble,
+    EnsembleOutputs,
+    Indices,
+    check_classes,
+    check_indices,
+    predict,
+)
 from jaxadv.errors import UserError
 from jaxadv.parallel import over_axis
 from jaxadv.precision import in_float32
@@ -35,6 +44,8 @@ class Predictions(NamedTuple):
     images: `[A, S, K, …]`, the first K adversarial images; K is 0 unless asked for.
     extras: named scalars `[A, S]` measured on features, and arrays `[A, S, …, N]` measured on each
         example.
+    flags: `[A, S, N]` each, gradients that were not finite or exactly 0 and other signs that a
+        success rate may say too little.
     """
 
     labels: Array
@@ -43,6 +54,7 @@ class Predictions(NamedTuple):
     norms: Array
     images: Array
     extras: dict[str, Array]
+    flags: Flags
 
 
 def each_and_all(size: int) -> dict[str, tuple[int, ...]]:
@@ -55,11 +67,19 @@ def in_chunks(function: Callable[..., Any], size: int, *arrays: Array) -> Any:
     """`function(*chunk)` over chunks of `size` examples inside one program, joined again.
 
     Bounds memory by the chunk. The last chunk is padded with copies of the first example.
+
+    Raises:
+        UserError: if there are no examples, arrays of different lengths, or `size` is no number of
+            them.
     """
-    count = len(arrays[0])
+    check_whole("chunk", size, 1)
+    lengths = {len(array) for array in arrays}
+    if len(lengths) != 1 or 0 in lengths:
+        raise UserError(f"arrays of {sorted(lengths)} examples: give all one length, at least 1")
+    count = lengths.pop()
     size = min(size, count)
     chunks = -(-count // size)
-    padded = [array[jnp.arange(chunks * size) % count] for array in arrays]
+    padded = [jnp.asarray(array)[jnp.arange(chunks * size) % count] for array in arrays]
     shaped = [array.reshape(chunks, size, *array.shape[1:]) for array in padded]
     joined = lax.map(lambda chunk: function(*chunk), tuple(shaped))
     return jax.tree.map(lambda leaf: leaf.reshape(chunks * size, *leaf.shape[2:])[:count], joined)
@@ -81,23 +101,82 @@ def craft(
     combine: how several members are joined; see `attacks.ensemble`.
 
     Random starts are keyed by the example's index, so neither `chunk` nor the device matters.
+    Warns, outside `jit`, of gradients that were not finite or 0, and of images outside the bounds.
 
     Raises:
-        UserError: if Carlini & Wagner's attack is given anything but a margin.
+        UserError: members, data, labels or key that do not fit; an attack that is none.
     """
-    if isinstance(attack, CarliniWagner) and combine != "margin":
-        raise UserError(f"combine {combine!r}: Carlini & Wagner's attack needs combine='margin'")
+    check_attack(attack)
+    dataset = _checked(ensemble, variables, dataset, key)
+    images, flags = _crafted(ensemble, variables, members, attack, dataset, key, combine, chunk)
+    warn(flags)
+    return images
+
+
+def _crafted(
+    ensemble: Ensemble,
+    variables: Variables,
+    members: Indices,
+    attack: Attack | CarliniWagner,
+    dataset: Dataset,
+    key: Key,
+    combine: str,
+    chunk: int,
+) -> tuple[Array, Flags]:
+    """Adversarial images `[N, …]` and what the attack met on the way, `[N]` each."""
     source, chosen = ensemble.pick(variables, members)
 
-    def perturb(images: Array, labels: Array, indices: Array) -> Array:
-        def predict(x: Array) -> Array:
-            return source.apply(chosen, x, train=False, key=None)[0].logits
-
-        direction = ensemble_direction(predict, labels, combine)
-        return attack(direction, to_float(images), example_keys(key, indices))
+    def perturb(images: Array, labels: Array, indices: Array) -> tuple[Array, Flags]:
+        direction = ensemble_direction(predict(source, chosen), labels, combine)
+        return attack.flagged(direction, to_float(images), example_keys(key, indices))
 
     indices = jnp.arange(len(dataset.labels))
     return in_chunks(perturb, chunk, dataset.images, dataset.labels, indices)
+
+
+def check_attack(attack: Any) -> None:
+    """Refuse what is no attack of a radius.
+
+    Raises:
+        UserError: if so.
+    """
+    if not hasattr(attack, "flagged") or not hasattr(attack, "ball"):
+        kind = getattr(attack, "__name__", type(attack).__name__)
+        raise UserError(f"{kind} for an attack: give one of jaxadv.attacks, pgd(0.1, 0.01) say")
+
+
+def _checked(ensemble: Ensemble, variables: Variables, dataset: Dataset, key: Key) -> Dataset:
+    """The data as jax arrays, once they fit the networks; of constants no copy is folded.
+
+    Raises:
+        UserError: if they do not, or the key is none.
+    """
+    check_dataset(dataset)
+    check_key(key)
+    check_classes(ensemble, variables, dataset)
+    constant = not any(map(is_traced, dataset))
+    found = Dataset(*map(jnp.asarray, dataset))
+    # XLA would compute at leisure what depends on constants alone: on MNIST for seconds.
+    return Dataset(*lax.optimization_barrier(tuple(found))) if constant else found
+
+
+def _checked_sources(sources: Sources | None, size: int) -> Sources:
+    """The sources, by default each member and all.
+
+    Raises:
+        UserError: if there are none, or one is no tuple of different members.
+    """
+    if sources is None:
+        return each_and_all(size)
+    if not isinstance(sources, Mapping) or not sources:
+        raise UserError(f"sources {sources}: give names to member indices, {{'1': (0,)}} say")
+    for name, members in sources.items():
+        if not isinstance(members, tuple | list):
+            raise UserError(f"source {name!r}: {members} is no tuple of members; give ({members},)")
+        check_indices(members, size)
+        if len(set(members)) < len(members):
+            raise UserError(f"source {name!r}: members {members}; name each once")
+    return {name: tuple(members) for name, members in sources.items()}
 
 
 @in_float32
@@ -118,15 +197,30 @@ def evaluate(
 ) -> Predictions:
     """Predictions of every member on `attack(eps)` crafted on every source, for each eps `[A]`.
 
-    eps: whatever `attack` sweeps; for `attacks.cw`, which wants `combine="margin"`, confidences.
+    eps: whatever `attack` sweeps; for `attacks.cw` confidences.
     sources: name to member indices; default each member and all at once.
     measure: the members' features `[N, D_m]` on adversarial images to scalars, kept in `extras`.
     examine: the members' outputs for images `[B, …]` to arrays `[…, B]`, kept in `extras`.
     keep: return the first so many adversarial images besides.
 
-    Pure: wrap in `jit` and `over_runs`.
+    Pure: wrap in `jit` and `over_runs`. Warns, outside `jit`, of what `flags` count.
+
+    Raises:
+        UserError: radii, data, labels, sources, chunk or key that do not fit; an attack that is
+            none; a combination that is unknown.
     """
-    sources = each_and_all(ensemble.size) if sources is None else sources
+    if isinstance(attack, Attack | CarliniWagner) or not callable(attack):
+        raise UserError(
+            f"a {type(attack).__name__} for attacks of every radius: give a function of eps, "
+            "attacks.fgsm or lambda eps: attacks.pgd(eps, 0.01)"
+        )
+    if np.ndim(eps) != 1 or len(eps) == 0:
+        raise UserError(f"eps {eps}: give a list of radii [A], [0.1] say")
+    for radius in () if is_traced(eps) else np.asarray(eps):
+        check_attack(attack(radius))  # refuses what can be looked at: below it is traced
+    check_whole("keep", keep, 0)
+    sources = _checked_sources(sources, ensemble.size)
+    dataset = _checked(ensemble, variables, dataset, key)
 
     def scored(images: Array) -> tuple[Array, dict[str, Array]]:
         def outputs(x: Array) -> tuple[Any, ...]:
@@ -142,30 +236,32 @@ def evaluate(
         measured = measure(features) if measure else {}
         return jnp.moveaxis(probabilities, 0, 1), {**last, **measured}
 
-    def perturbed(made: Attack | CarliniWagner) -> Array:
+    def perturbed(made: Attack | CarliniWagner) -> tuple[Array, Flags]:
         """`[S, N, …]`: sources of one size are items of an axis, if the members are alike."""
 
-        def perturb(members: Indices) -> Array:
-            settings: dict[str, Any] = {"combine": combine, "chunk": chunk}
-            return craft(ensemble, variables, members, made, dataset, key, **settings)
+        def perturb(members: Indices) -> tuple[Array, Flags]:
+            return _crafted(ensemble, variables, members, made, dataset, key, combine, chunk)
 
         if not ensemble.alike:
-            return jnp.stack([perturb(members) for members in sources.values()])
+            found = [perturb(members) for members in sources.values()]
+            return jax.tree.map(lambda *each: jnp.stack(each), *found)
         sizes = sorted({len(members) for members in sources.values()})
         groups = [[s for s, m in enumerate(sources.values()) if len(m) == n] for n in sizes]
         members = list(sources.values())
         crafted = [over_axis(perturb)(jnp.asarray([members[s] for s in g])) for g in groups]
         order = np.argsort(np.concatenate(groups))
-        return jnp.concatenate(crafted)[order]
+        return jax.tree.map(lambda *each: jnp.concatenate(each)[order], *crafted)
 
-    def one(eps: Array) -> tuple[Array, Array, Array, dict[str, Array]]:
+    def one(eps: Array) -> tuple[Array, Array, Array, dict[str, Array], Flags]:
         made = attack(eps)
-        images = perturbed(made)
+        check_attack(made)
+        images, flags = perturbed(made)
         norms = jax.vmap(jax.vmap(made.ball.norm))(images - to_float(dataset.images))
         # One copy of the forward pass for all sources compiles in a third of the time of three.
         probabilities, extras = over_axis(scored)(images)
-        return probabilities, norms, images[:, :keep], extras
+        return probabilities, norms, images[:, :keep], extras, flags
 
-    adversarial, norms, images, extras = over_axis(one)(jnp.asarray(eps))
+    adversarial, norms, images, extras, flags = over_axis(one)(jnp.asarray(eps))
     clean = scored(dataset.images)[0]
-    return Predictions(dataset.labels, clean, adversarial, norms, images, extras)
+    warn(flags, above=2)  # `in_float32` stands between
+    return Predictions(dataset.labels, clean, adversarial, norms, images, extras, flags)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit  # of Student; importing scipy.stats takes a second
 
+from jaxadv.data.dataset import check_labels
+from jaxadv.ensemble import check_indices
 from jaxadv.errors import UserError
 from jaxadv.types import Array
 
@@ -22,23 +24,72 @@ class Rate(NamedTuple):
     n: int
 
 
+def _whether(value: ArrayLike, name: str) -> np.ndarray:
+    """A boolean array, of zeros and ones too.
+
+    Raises:
+        UserError: if it holds anything else: probabilities would all count as true.
+    """
+    found = np.asarray(value)
+    if found.dtype != bool and not (found.dtype.kind in "iuf" and np.isin(found, (0, 1)).all()):
+        raise UserError(f"{name} of type {found.dtype}: give whether it holds, true or false")
+    return found.astype(bool)
+
+
 def rate(event: ArrayLike, given: ArrayLike | None = None) -> Rate:
-    """P(event | given) over boolean arrays `[N]`."""
-    event = np.asarray(event, bool)
-    given = np.ones_like(event) if given is None else np.asarray(given, bool)
+    """P(event | given) over boolean arrays `[N]`.
+
+    Raises:
+        UserError: if they are not boolean, or of different lengths.
+    """
+    event = _whether(event, "event")
+    given = np.ones_like(event) if given is None else _whether(given, "given")
+    if event.ndim != 1 or event.shape != given.shape:
+        raise UserError(f"events {event.shape}, given {given.shape}: give [N] both, of one N")
     count = int(given.sum())
     return Rate(float(event[given].mean()) if count else None, count)
 
 
 def wrong(probabilities: Array, labels: Array) -> Array:
-    """Whether the most probable class is not the label: `[..., N, C]` gives `[..., N]`."""
-    guesses = np.asarray(probabilities).argmax(axis=-1)
-    return np.atleast_1d(guesses != np.asarray(labels))
+    """Whether the most probable class is not the label: `[..., N, C]` gives `[..., N]`.
+
+    Logits will do, their order is that of the probabilities. Where one is NaN nothing is predicted,
+    which is wrong too.
+
+    Raises:
+        UserError: if they are no scores of each class, or the labels no class indices `[N]` of
+            these.
+    """
+    scores = np.asarray(probabilities)
+    if scores.ndim < 2 or scores.dtype.kind == "b" or not _is_number(scores):
+        raise UserError(
+            f"scores of shape {scores.shape} and type {scores.dtype}: give each class's, [N, C]"
+        )
+    if np.shape(labels) != scores.shape[-2:-1]:
+        raise UserError(
+            f"labels of shape {np.shape(labels)} for scores of shape {scores.shape}: give one "
+            f"class index for each of {scores.shape[-2]} examples"
+        )
+    check_labels(labels, scores.shape[-1])
+    undecided = np.isnan(scores.max(axis=-1, initial=-np.inf))
+    return (scores.argmax(axis=-1) != np.asarray(labels)) | undecided
+
+
+def _is_number(array: np.ndarray) -> bool:
+    return np.issubdtype(array.dtype, np.number) or array.dtype.name.startswith(("bfloat", "float"))
 
 
 def fooled(wrong_members: Array, members: Sequence[int]) -> Array:
-    """Whether every member of a source errs: `[M, N]` gives `[N]`."""
-    return np.atleast_1d(np.all(np.asarray(wrong_members)[list(members)], axis=0))
+    """Whether every member of a source errs: `[M, N]` gives `[N]`.
+
+    Raises:
+        UserError: if a member is none of the M.
+    """
+    wrong_of = _whether(wrong_members, "wrong members")
+    if wrong_of.ndim != 2:
+        raise UserError(f"wrong members of shape {wrong_of.shape}: give [M, N]")
+    check_indices(members, len(wrong_of))
+    return np.all(wrong_of[list(members)], axis=0)
 
 
 def transfer_rate(source_wrong: Array, target_wrong: Array) -> Rate:
@@ -56,12 +107,19 @@ def transfer_rate_clean_correct(
 
     Wiedeman & Wang's rate also counts images that either network gets wrong unperturbed.
     """
-    unfooled_before = ~np.asarray(source_clean_wrong) & ~np.asarray(target_clean_wrong)
-    return rate(target_wrong, np.asarray(source_wrong) & unfooled_before)
+    source, source_clean, target_clean = (
+        _whether(each, "wrong") for each in (source_wrong, source_clean_wrong, target_clean_wrong)
+    )
+    if not source.shape == source_clean.shape == target_clean.shape:
+        shapes = f"{source.shape}, {source_clean.shape}, {target_clean.shape}"
+        raise UserError(f"wrong of shapes {shapes}: give [N] all, of one N")
+    return rate(target_wrong, source & ~source_clean & ~target_clean)
 
 
 def ensemble_wrong(probabilities: Array, labels: Array) -> Array:
     """Whether the mean of the members' probabilities errs: `[M, N, C]` gives `[N]`."""
+    if np.ndim(probabilities) != 3 or len(probabilities) == 0:
+        raise UserError(f"probabilities of shape {np.shape(probabilities)}: give [M, N, C]")
     return wrong(np.mean(probabilities, axis=0), labels)
 
 
@@ -75,6 +133,8 @@ def disagreement(probabilities: Array) -> Array:
         UserError: if there are no two members.
     """
     p = np.asarray(probabilities, np.float64)
+    if p.ndim != 3:
+        raise UserError(f"probabilities of shape {p.shape}: give [M, N, C]")
     if len(p) < 2:
         raise UserError(f"disagreement of {len(p)} member(s): give at least 2")
     pairs = combinations(range(len(p)), 2)
@@ -99,15 +159,18 @@ def detection(natural: ArrayLike, attacked: ArrayLike, alarms: float = 0.05) -> 
     """Detection by a score that rises with suspicion: `[N]` of natural, `[K]` of attacked images.
 
     The threshold is the least that raises an alarm on no more than `alarms` of these same natural
-    images; where scores tie it raises fewer.
+    images; where scores tie it raises fewer. Scores that are NaN, as those of networks that
+    diverged, detect nothing: None.
 
     Raises:
-        UserError: if `alarms` is no share.
+        UserError: if `alarms` is no share, or the scores no lists.
     """
     if not 0 <= alarms <= 1:
         raise UserError(f"false alarms {alarms}: give a share between 0 and 1")
     natural, attacked = (np.asarray(scores, np.float64) for scores in (natural, attacked))
-    if len(natural) == 0 or len(attacked) == 0:
+    if natural.ndim != 1 or attacked.ndim != 1:
+        raise UserError(f"scores of shapes {natural.shape}, {attacked.shape}: give [N] and [K]")
+    if len(natural) == 0 or len(attacked) == 0 or np.isnan([natural.max(), attacked.max()]).any():
         return Detection(None, None, len(attacked))
     ordered = np.sort(natural)
     below, above = (np.searchsorted(ordered, attacked, side) for side in ("left", "right"))
@@ -125,7 +188,9 @@ def pathway_rates(wrong_members: Array, errors: Array) -> dict[str, Rate]:
     and of the preprint "dual_correct" (all right), "either_correct" (some right, some not),
     "dual_incorrect", and "det_correct": right is the one nearest to the image shown.
     """
-    right = ~np.asarray(wrong_members, bool)
+    right = ~_whether(wrong_members, "wrong members")
+    if right.ndim != 2 or right.shape != np.shape(errors):
+        raise UserError(f"wrong {right.shape}, errors {np.shape(errors)}: give [M, N] both")
     some, every = right.any(axis=0), right.all(axis=0)
     nearest = np.asarray(errors).argmin(axis=0)
     return {

@@ -12,13 +12,15 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 from jax.typing import ArrayLike
 
+from jaxadv.checks import check_whole
 from jaxadv.compilation import jit
 from jaxadv.data.batches import epoch_indices, take
-from jaxadv.data.dataset import Dataset
+from jaxadv.data.dataset import Dataset, check_dataset
 from jaxadv.errors import UserError
 from jaxadv.parallel import collected, over_runs, placed, placements, warn_of_memory
 from jaxadv.precision import in_float32
@@ -56,6 +58,10 @@ def _whole_batch(state: State, batch: Dataset, key: Key) -> Dataset:
     return batch
 
 
+def _any_data(variables: Variables, dataset: Dataset) -> None:
+    pass
+
+
 class Phase(NamedTuple):
     """One kind of update.
 
@@ -66,6 +72,8 @@ class Phase(NamedTuple):
     trainable: `path -> bool` over the variables' leaves; default every parameter.
     shares: the number of an earlier phase of the same optimizer and trainable leaves, whose moments
         this phase moves on too: one Adam for two losses in turn.
+    check: `(variables of one run, dataset)`, raises `UserError` for data that the loss, which sees
+        traced numbers alone, cannot learn from; called before anything is compiled.
     """
 
     loss: Loss
@@ -73,6 +81,7 @@ class Phase(NamedTuple):
     transform: Callable[[State, Dataset, Key], Dataset] = _whole_batch
     trainable: Trainable = is_parameter
     shares: int | None = None
+    check: Callable[[Variables, Dataset], None] = _any_data
 
 
 def _split(variables: Variables, phase: Phase) -> tuple[PyTree, PyTree]:
@@ -108,9 +117,13 @@ def init(
     settings: for each name one value a run, traced: runs that differ in them share one program.
 
     Two runs of one seed begin at the same weights and see the same batches.
+
+    Raises:
+        UserError: seeds, phases, settings or data that are none, or do not fit each other.
     """
-    if len(seeds) == 0:
-        raise UserError("no seeds: give at least one")
+    _check_phases(phases)
+    check_dataset(dataset)
+    _check_seeds(seeds, settings or {})
     example = take(dataset, jnp.zeros(1, jnp.int32)).images
 
     def one(seed: Array, settings: dict[str, Array]) -> State:
@@ -124,11 +137,37 @@ def init(
     return jax.jit(jax.vmap(one), compiler_options=quick)(jnp.asarray(seeds, jnp.uint32), values)
 
 
+def _check_phases(phases: Any) -> None:
+    if isinstance(phases, Phase) or not all(isinstance(phase, Phase) for phase in phases):
+        raise UserError("phases: give a list of them, [phase]")
+
+
+def _check_seeds(seeds: Any, settings: Mapping[str, ArrayLike]) -> None:
+    found = np.asarray(seeds)
+    if found.ndim != 1:
+        raise UserError(f"seeds {seeds}: give a list, range(4) say")
+    if len(found) == 0:
+        raise UserError("no seeds: give at least one")
+    whole = np.issubdtype(found.dtype, np.integer)
+    if not whole or found.min() < 0 or found.max() >= 2**32:
+        raise UserError(f"seeds {found.tolist()}: give whole numbers from 0 to {2**32 - 1}")
+    for name, values in settings.items():
+        if np.shape(values) != found.shape:
+            raise UserError(
+                f"setting {name!r} of shape {np.shape(values)}: give one value for each of "
+                f"{len(found)} seeds"
+            )
+
+
 def onward(state: State, phases: Sequence[Phase]) -> State:
     """Trained runs at the beginning of another training: their variables, fresh optimizers.
 
     A copy: `fit` may take it and leave the state it was made from.
+
+    Raises:
+        UserError: if the phases are no list of them.
     """
+    _check_phases(phases)
     copied = jax.jit(partial(jax.tree.map, jnp.copy))(state)
     optimizers = jax.jit(jax.vmap(partial(_optimizers, phases)))(copied.variables)
     return copied._replace(optimizers=optimizers, epoch=jnp.zeros_like(copied.epoch))
@@ -202,6 +241,7 @@ def check_batch_size(batch_size: int, dataset: Dataset) -> None:
         UserError: if so.
     """
     count = len(dataset.labels)
+    check_whole("batch size", batch_size, 0)
     if not 1 <= batch_size <= count:
         raise UserError(
             f"batch size {batch_size} for {count} examples: choose one between 1 and {count}"
@@ -232,9 +272,24 @@ def fit(
         on stderr says if the program does not fit.
 
     Raises:
-        UserError: if the data set is smaller than a batch.
+        UserError: if the data set is smaller than a batch, or is none that the phases can learn;
+            phases that are no list, or not those the state was made for.
     """
+    _check_phases(phases)
+    check_dataset(dataset)
     check_batch_size(batch_size, dataset)
+    check_whole("epochs", epochs, 0)
+    check_whole("at_once", at_once, 0)
+    if turns not in ("batches", "epochs"):
+        raise UserError(f"turns {turns!r}: choose batches or epochs")
+    if len(state.optimizers) != len(phases):
+        raise UserError(
+            f"{len(phases)} phases, a state of {len(state.optimizers)}: give the phases that "
+            "`init` or `onward` was given"
+        )
+    first = jax.eval_shape(partial(jax.tree.map, lambda leaf: leaf[0]), state.variables)
+    for phase in phases:
+        phase.check(first, dataset)
     probe = jnp.arange(batch_size)
 
     @in_float32

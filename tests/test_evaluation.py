@@ -97,10 +97,16 @@ def test_crafting_does_not_depend_on_the_chunk(data, variables, chunk):
     np.testing.assert_allclose(parts, whole, atol=1e-6)
 
 
-def test_an_attack_that_wants_a_margin_gets_no_loss(data, variables):
+def test_an_attack_that_wants_a_margin_takes_it_whatever_is_combined(data, variables):
     """A cross-entropy is above 0 everywhere: every image would have won before the first step."""
-    with pytest.raises(UserError, match="combine 'loss': Carlini & Wagner's attack needs"):
-        craft(ENSEMBLE, variables, (0,), attacks.cw(steps=1, searches=1), data, jax.random.key(0))
+    few = Dataset(data.images[:5], data.labels[:5])
+    attack = attacks.cw(steps=20, searches=2, step_size=0.1, first_constant=10.0)
+    made = [
+        craft(ENSEMBLE, variables, (0,), attack, few, jax.random.key(0), combine=combine)
+        for combine in ("margin", "loss")
+    ]
+    assert np.any(made[0] != few.images / 255.0)
+    np.testing.assert_array_equal(*made)
 
 
 def test_in_chunks_keeps_order_and_length():

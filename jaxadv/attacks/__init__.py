@@ -6,6 +6,7 @@ from jaxadv.attacks.carlini_wagner import CarliniWagner, cw
 from jaxadv.attacks.directions import (
     COMBINATIONS,
     Direction,
+    Problem,
     ascend,
     ensemble,
     margin,
@@ -13,6 +14,7 @@ from jaxadv.attacks.directions import (
     targeted,
     untargeted,
 )
+from jaxadv.attacks.flags import Flags
 
 __all__ = [
     "BALLS",
@@ -21,6 +23,8 @@ __all__ = [
     "Ball",
     "CarliniWagner",
     "Direction",
+    "Flags",
+    "Problem",
     "ascend",
     "ball",
     "cw",

@@ -9,10 +9,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import lax
 
 from jaxadv.attacks.balls import Ball, l2, linf
+from jaxadv.attacks.balls import ball as ball_of
 from jaxadv.attacks.directions import Direction
+from jaxadv.attacks.flags import Flags, first_flags, followed, raised, warn
+from jaxadv.attacks.inputs import (
+    Bounds,
+    check_keys,
+    checked_images,
+    each,
+    fixed_bounds,
+    limits,
+)
+from jaxadv.checks import check_key, check_number, check_whole
+from jaxadv.compilation import repeated
 from jaxadv.errors import UserError
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key
@@ -22,7 +33,16 @@ def example_keys(key: Key, indices: Array) -> Key:
     """One key an example, by its index `[B]` in the data set.
 
     Results then depend neither on the batch size nor on the order or the device count.
+
+    Raises:
+        UserError: if `key` is no typed key, or the indices are no whole numbers `[B]`.
     """
+    check_key(key)
+    indices = jnp.asarray(indices)
+    if indices.ndim != 1 or not jnp.issubdtype(indices.dtype, jnp.integer):
+        raise UserError(
+            f"indices of shape {indices.shape} and type {indices.dtype}: give whole numbers [B]"
+        )
     return jax.vmap(lambda index: jax.random.fold_in(key, index))(indices)
 
 
@@ -35,13 +55,22 @@ class Attack:
         step:     x_{t+1} = clip(x + project(x_t + step_size · steepest(transform(ascent)) − x))
 
     `transform` is any Optax gradient transformation, applied to each example alone: the identity
-    gives PGD, `optax.trace` momentum. `eps` and `step_size` are traced: a sweep over them does not
-    recompile, and `vmap` over them runs it in one program.
+    gives PGD, `optax.trace` momentum. `eps` and `step_size` are numbers, or one an example `[B]`,
+    and traced: a sweep over them does not recompile, and `vmap` over them runs it in one program.
 
-    Call `attack(direction, x, keys) -> x_adv` with `x [B, …]` inside `bounds`, `direction` from
-    `attacks.directions`, and `keys [B]` from `example_keys` (needed for a random start only).
-    The result keeps `|x_adv − x| ≤ eps` and `bounds`; eps 0 is the identity; where the gradient is
-    zero the step is zero.
+    Call `attack(direction, x, keys) -> x_adv` with float images `x [B, …]` inside `bounds`,
+    `direction` from `attacks.directions`, and `keys [B]` from `example_keys` (needed for a random
+    start only). `bounds` are `(low, high)`, numbers or one each a channel, as normalised images
+    need them. Half precision comes back as float32.
+
+    The result keeps `|x_adv − x| ≤ eps` to the rounding of float32 (1e-7 for images in [0, 1]) and
+    `bounds` exactly; eps 0 is the identity; where the gradient is zero the step is zero, and where
+    it is not finite that pixel stands still. `flagged` tells of how many examples that was so, and
+    a call outside `jit` warns.
+
+    Raises:
+        UserError: numbers that no attack can have; when called, images outside the bounds or of
+            another type, no direction, no keys for a random start.
     """
 
     eps: Array | float
@@ -52,63 +81,79 @@ class Attack:
         default=optax.identity(), metadata={"static": True}
     )
     random_start: bool = field(default=False, metadata={"static": True})
-    bounds: tuple[float, float] = field(default=(0.0, 1.0), metadata={"static": True})
+    bounds: Bounds = field(default=(0.0, 1.0), metadata={"static": True})
 
     def __post_init__(self) -> None:
         check_radius("eps", self.eps)
         check_radius("step_size", self.step_size)
-        if not isinstance(self.steps, int | np.integer) or self.steps < 0:
-            raise UserError(f"steps {self.steps}: give a whole number, 0 or more")
+        check_whole("steps", self.steps, 0)
+        if not isinstance(self.transform, optax.GradientTransformation):
+            raise UserError(
+                f"transform {self.transform}: give an Optax transformation, optax.trace(1.0) say"
+            )
+        object.__setattr__(self, "ball", ball_of(self.ball))
+        object.__setattr__(self, "bounds", fixed_bounds(self.bounds))
 
-    @in_float32
     def __call__(self, direction: Direction, x: Array, keys: Key | None = None) -> Array:
         """Perturb `x [B, …]`; see the class."""
-        x = jnp.asarray(x)
+        images, flags = self.flagged(direction, x, keys)
+        warn(flags)
+        return images
 
-        def step(_: Array | int, carry: tuple[Array, Any]) -> tuple[Array, Any]:
-            x_adv, state = carry
-            _, ascent = direction(x_adv)
+    @in_float32
+    def flagged(
+        self, direction: Direction, x: Array, keys: Key | None = None
+    ) -> tuple[Array, Flags]:
+        """Perturb `x [B, …]`; beside the images what the attack met on the way, `[B]` each."""
+        if not callable(direction):
+            kind = type(direction).__name__
+            raise UserError(f"a {kind} for a direction: call attack(direction, x, keys)")
+        x = checked_images(x, self.bounds)
+        eps, step_size = each(self.eps, "eps", x), each(self.step_size, "step_size", x)
+        radius = jnp.maximum(eps - self._slack(x), 0)
+
+        def step(_: Array | int, carry: tuple[Array, Any, Flags]) -> tuple[Array, Any, Flags]:
+            x_adv, state, flags = carry
+            _, ascent, now = followed(direction, x_adv)
             ascent, state = jax.vmap(self.transform.update)(ascent, state)
-            moved = x_adv + self.step_size * jax.vmap(self.ball.steepest)(ascent)
-            return self.inside(moved, x), state
+            moved = x_adv + step_size * jax.vmap(self.ball.steepest)(ascent)
+            return self._inside(moved, x, radius), state, raised(flags, now)
 
-        carry = self._start(x, keys), jax.vmap(self.transform.init)(x)
-        if self.steps == 1:
-            return step(0, carry)[0]
-        return lax.fori_loop(0, self.steps, step, carry)[0]
+        start = self._start(x, keys, eps)
+        carry = start, jax.vmap(self.transform.init)(x), first_flags(x, *limits(self.bounds, x))
+        images, _, flags = repeated(step, carry, self.steps)
+        return images, flags
 
-    def inside(self, moved: Array, x: Array) -> Array:
-        """`moved [B, …]` brought back into the ball about `x` and into the bounds."""
-        slack = self.ball.slack(math.prod(x.shape[1:])) * max(map(abs, self.bounds))
-        radius = jnp.maximum(self.eps - slack, 0)
-        perturbation = jax.vmap(self.ball.project, in_axes=(0, None))(moved - x, radius)
-        return jnp.clip(x + perturbation, *self.bounds)
+    def _slack(self, x: Array) -> Array:
+        """By how much rounding `x` and what is added to it can leave the ball, `[B, 1, …]`."""
+        largest = max(float(np.max(np.abs(limit))) for limit in self.bounds)
+        most = jnp.maximum(
+            jnp.max(jnp.abs(x), axis=tuple(range(1, x.ndim)), keepdims=True), largest
+        )
+        return self.ball.slack(math.prod(x.shape[1:])) * jnp.finfo(x.dtype).eps / 4 * most
 
-    def _start(self, x: Array, keys: Key | None) -> Array:
+    def _inside(self, moved: Array, x: Array, radius: Array) -> Array:
+        """`moved [B, …]` brought back into the ball about `x` and into the bounds.
+
+        A pixel of `x` that is outside these, which under `jit` nobody can refuse, may stay there:
+        clipped, it would leave the ball.
+        """
+        low, high = limits(self.bounds, x)
+        perturbation = jax.vmap(self.ball.project)(moved - x, radius)
+        return jnp.clip(x + perturbation, jnp.minimum(low, x), jnp.maximum(high, x))
+
+    def _start(self, x: Array, keys: Key | None, eps: Array) -> Array:
         if not self.random_start:
             return x
-        if keys is None:
-            raise UserError("a random start needs keys: pass attacks.example_keys(key, indices)")
-        sample = jax.vmap(lambda key: self.ball.sample(key, x.shape[1:], self.eps))(keys)
-        return jnp.clip(x + sample.astype(x.dtype), *self.bounds)
+        check_keys(keys, len(x))
+        sample = jax.vmap(lambda key, eps: self.ball.sample(key, x.shape[1:], eps))(keys, eps)
+        low, high = limits(self.bounds, x)
+        return jnp.clip(x + sample.astype(x.dtype), jnp.minimum(low, x), jnp.maximum(high, x))
 
 
 def check_radius(name: str, value: Any) -> None:
-    """Raise `UserError` if a concrete radius or step is negative or not a number."""
-    check_number(name, value, "a radius is at least 0, in units of the image range")
-
-
-def check_number(name: str, value: Any, wanted: str, *, above: bool = False) -> None:
-    """Raise `UserError` if a concrete number is negative, or 0 where it must be `above`.
-
-    Traced values cannot be looked at, nor the placeholders that jax puts into pytrees.
-    """
-    if isinstance(value, jax.core.Tracer) or not isinstance(
-        value, int | float | jax.Array | np.ndarray | np.generic
-    ):
-        return
-    if not np.all(np.asarray(value) > 0 if above else np.asarray(value) >= 0):
-        raise UserError(f"{name} {value}: {wanted}")
+    """Raise `UserError` if a concrete radius or step is negative or not finite."""
+    check_number(name, value, "a radius is at least 0 and finite, in units of the image range")
 
 
 def fgsm(eps: Array | float, **settings: Any) -> Attack:
@@ -125,14 +170,14 @@ def pgd(
     eps: Array | float,
     step_size: Array | float,
     steps: int = 40,
-    ball: Ball = linf,
+    ball: Ball | str = linf,
     **settings: Any,
 ) -> Attack:
     """Projected gradient descent (Madry et al. 2018), begun uniformly in the ball."""
-    return Attack(eps, step_size, steps, ball, **{"random_start": True, **settings})
+    return Attack(eps, step_size, steps, ball_of(ball), **{"random_start": True, **settings})
 
 
-def igs(eps: Array | float, steps: int = 10, ball: Ball = linf, **settings: Any) -> Attack:
+def igs(eps: Array | float, steps: int = 10, ball: Ball | str = linf, **settings: Any) -> Attack:
     """Iterative gradient sign (Kurakin et al. 2016): `steps` steps of eps / steps, no random start.
 
     Adam et al. lower the true class's probability, whose gradient is that of the cross-entropy but
@@ -141,9 +186,9 @@ def igs(eps: Array | float, steps: int = 10, ball: Ball = linf, **settings: Any)
     Raises:
         UserError: if there is no step.
     """
-    if steps < 1:
-        raise UserError(f"steps {steps}: give at least 1")
-    return Attack(eps, jnp.asarray(eps) / steps, steps, ball, **settings)
+    check_whole("steps", steps, 1)
+    check_radius("eps", eps)
+    return Attack(eps, jnp.asarray(eps) / steps, steps, ball_of(ball), **settings)
 
 
 def _unit_l1() -> optax.GradientTransformation:
@@ -162,7 +207,12 @@ def _momentum(decay: float) -> optax.GradientTransformation:
 
 
 def mi_fgsm(
-    eps: Array | float, steps: int = 10, decay: float = 1.0, ball: Ball = linf, **settings: Any
+    eps: Array | float,
+    steps: int = 10,
+    decay: float = 1.0,
+    ball: Ball | str = linf,
+    **settings: Any,
 ) -> Attack:
     """Momentum iterative FGSM (Dong et al. 2018): `igs` along decayed momentum."""
-    return igs(eps, steps, ball, transform=_momentum(decay), **settings)
+    check_number("decay", decay, "at least 0 and finite; 1 keeps every gradient alike")
+    return igs(eps, steps, ball, transform=_momentum(float(decay)), **settings)

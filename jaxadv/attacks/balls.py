@@ -20,8 +20,8 @@ class Ball(NamedTuple):
     steepest: `(ascent) -> step` of unit norm that gains most to first order; 0 for a zero gradient.
     sample: `(key, shape, eps) -> perturbation`, uniform in the ball.
     norm: `(perturbation) -> []`.
-    slack: `(dimension) -> radius` by which rounding each coordinate near 1 to float32, all the
-        same way at worst, can carry a point out of the ball.
+    slack: `(dimension) -> radius` by which a point can leave the ball if each coordinate is rounded
+        by 1, all the same way at worst.
     """
 
     name: str
@@ -78,14 +78,20 @@ l2 = Ball(
     steepest=unit_l2,
     sample=_l2_sample,
     norm=_l2_norm,
-    slack=lambda dimension: dimension**0.5 * 2.0**-25,
+    slack=lambda dimension: dimension**0.5,
 )
 
 BALLS = {ball.name: ball for ball in (linf, l2)}
 
 
-def ball(name: str) -> Ball:
-    """The ball called `name`, "linf" or "l2"."""
-    if name not in BALLS:
+def ball(name: str | Ball) -> Ball:
+    """The ball called `name`, "linf" or "l2"; a ball is itself.
+
+    Raises:
+        UserError: if there is none of that name.
+    """
+    if isinstance(name, Ball):
+        return name
+    if not isinstance(name, str) or name not in BALLS:
         raise UserError(f"ball {name!r}: choose one of {sorted(BALLS)}")
     return BALLS[name]

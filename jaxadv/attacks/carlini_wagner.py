@@ -8,9 +8,18 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxadv.attacks.attack import check_number
 from jaxadv.attacks.balls import Ball, l2
-from jaxadv.attacks.directions import Direction
+from jaxadv.attacks.balls import ball as ball_of
+from jaxadv.attacks.directions import Direction, Problem
+from jaxadv.attacks.flags import Flags, first_flags, followed, raised, warn
+from jaxadv.attacks.inputs import (
+    Bounds,
+    checked_images,
+    each,
+    fixed_bounds,
+    limits,
+)
+from jaxadv.checks import check_number, check_whole
 from jaxadv.errors import UserError
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key
@@ -36,8 +45,13 @@ class CarliniWagner:
     is kept; an example that no image won is returned as it came. No example ends the search early
     for another: results do not depend on the batch.
 
-    Call `attack(direction, x) -> x_adv`, `x [B, …]` inside `bounds`; the direction's value must be
-    a margin: `attacks.margin`, or `attacks.ensemble(…, "margin")`.
+    Call `attack(direction, x) -> x_adv`, float images `x [B, …]` inside `bounds` (numbers, or one
+    each a channel); of the direction the margin is taken: any that `attacks.untargeted`,
+    `targeted`, `margin` or `ensemble` makes has one. Half precision comes back as float32.
+
+    Raises:
+        UserError: numbers that no attack can have; when called, images outside the bounds or of
+            another type, or a direction of which no margin is known.
     """
 
     confidence: Array | float = 0.0
@@ -45,66 +59,91 @@ class CarliniWagner:
     searches: int = field(default=9, metadata={"static": True})
     step_size: Array | float = 0.01
     first_constant: Array | float = 1e-3
-    bounds: tuple[float, float] = field(default=(0.0, 1.0), metadata={"static": True})
+    bounds: Bounds = field(default=(0.0, 1.0), metadata={"static": True})
     ball: Ball = field(
         default=l2, metadata={"static": True}
     )  # in which its perturbations are small
 
     def __post_init__(self) -> None:
-        check_number("confidence", self.confidence, "at least 0, in units of the logits")
-        check_number("step_size", self.step_size, "at least 0, a learning rate")
+        check_number("confidence", self.confidence, "at least 0 and finite, in units of the logits")
+        check_number("step_size", self.step_size, "at least 0 and finite, a learning rate")
         check_number("first_constant", self.first_constant, "more than 0", above=True)
-        if min(self.steps, self.searches) < 1:
-            raise UserError(
-                f"{self.steps} steps, {self.searches} searches: give at least 1 of each"
-            )
+        check_whole("steps", self.steps, 1)
+        check_whole("searches", self.searches, 1)
+        if ball_of(self.ball) is not l2:
+            raise UserError(f"ball {ball_of(self.ball).name}: Carlini & Wagner's attack has l2")
+        object.__setattr__(self, "ball", l2)
+        object.__setattr__(self, "bounds", fixed_bounds(self.bounds))
 
-    @in_float32
     def __call__(self, direction: Direction, x: Array, keys: Key | None = None) -> Array:
         """Perturb `x [B, …]`; see the class. `keys` are not used: nothing is random."""
-        x = jnp.asarray(x)
+        images, flags = self.flagged(direction, x, keys)
+        warn(flags)
+        return images
 
-        def search(_: Array, carry: tuple[_Found, Array, Array, Array]) -> Any:
-            found, constants, low, high = carry
-            found, won = self._descend(direction, x, constants, found)
+    @in_float32
+    def flagged(
+        self, direction: Direction, x: Array, keys: Key | None = None
+    ) -> tuple[Array, Flags]:
+        """Perturb `x [B, …]`; beside the images what the attack met on the way, `[B]` each."""
+        if not isinstance(direction, Problem):
+            kind = getattr(direction, "__name__", type(direction).__name__)
+            raise UserError(
+                f"direction {kind}: Carlini & Wagner's attack needs a margin, which "
+                "attacks.margin, untargeted, targeted and ensemble have"
+            )
+        x, problem = checked_images(x, self.bounds), direction.by_margin()
+        first = jnp.broadcast_to(each(self.first_constant, "first_constant", x).ravel(), len(x))
+
+        def search(_: Array, carry: tuple[_Found, Array, Array, Array, Flags]) -> Any:
+            found, constants, low, high, flags = carry
+            found, won, flags = self._descend(problem, x, constants, found, flags)
             low, high = jnp.where(won, low, constants), jnp.where(won, constants, high)
             halfway = (low + high) / 2
-            return found, jnp.where(jnp.isinf(high), constants * 10, halfway), low, high
+            return found, jnp.where(jnp.isinf(high), constants * 10, halfway), low, high, flags
 
         none = jnp.full(len(x), jnp.inf, x.dtype)
-        first = jnp.full(len(x), self.first_constant, x.dtype)
-        carry = _Found(x, none), first, jnp.zeros_like(none), none
-        return lax.fori_loop(0, self.searches, search, carry)[0].images
+        carry = (
+            _Found(x, none),
+            first,
+            jnp.zeros_like(none),
+            none,
+            first_flags(x, *limits(self.bounds, x)),
+        )
+        found, *_, flags = lax.fori_loop(0, self.searches, search, carry)
+        return found.images, flags
 
     def _descend(
-        self, direction: Direction, x: Array, constants: Array, found: _Found
-    ) -> tuple[_Found, Array]:
+        self, problem: Problem, x: Array, constants: Array, found: _Found, flags: Flags
+    ) -> tuple[_Found, Array, Flags]:
         """The nearest image after Adam's steps at these constants `[B]`, and who won at all."""
-        optimizer = optax.adam(self.step_size)
-        each = (-1, *(1,) * (x.ndim - 1))
-        low, high = self.bounds
+        confidence = each(self.confidence, "confidence", x).ravel()
+        optimizer = optax.adam(jnp.asarray(self.step_size, x.dtype))
+        across = (-1, *(1,) * (x.ndim - 1))
+        low, high = limits(self.bounds, x)
 
-        def step(_: Array, carry: tuple[Array, Any, _Found, Array]) -> Any:
-            free, state, found, won = carry
+        def step(_: Array, carry: tuple[Array, Any, _Found, Array, Flags]) -> Any:
+            free, state, found, won, flags = carry
             above, below = jax.nn.sigmoid(2 * free), jax.nn.sigmoid(-2 * free)
             images = low + (high - low) * above  # (1 + tanh) / 2, and its slope exact at the bounds
-            margins, ascent = direction(images)
+            margins, ascent, now = followed(problem, images)
             distances = jax.vmap(self.ball.norm)(images - x)
-            wins = margins > self.confidence
+            wins = margins > confidence
             nearer = wins & (distances < found.distances)
             found = _Found(
-                jnp.where(nearer.reshape(each), images, found.images),
+                jnp.where(nearer.reshape(across), images, found.images),
                 jnp.where(nearer, distances, found.distances),
             )
-            pull = jnp.where(margins < self.confidence, constants, 0).reshape(each) * ascent
+            pull = jnp.where(margins < confidence, constants, 0).reshape(across) * ascent
             gradient = (2 * (images - x) - pull) * 2 * (high - low) * above * below
             updates, state = optimizer.update(gradient, state)
-            return free + updates, state, found, won | wins
+            return free + updates, state, found, won | wins, raised(flags, now)
 
-        free = jnp.arctanh(INSIDE * (2 * (x - low) / (high - low) - 1))
-        carry = free, optimizer.init(free), found, jnp.zeros(len(x), bool)
-        _, _, found, won = lax.fori_loop(0, self.steps, step, carry)
-        return found, won
+        within = jnp.clip(2 * (x - low) / (high - low) - 1, -1, 1)
+        free = jnp.arctanh(INSIDE * within)
+        carry = free, optimizer.init(free), found, jnp.zeros(len(x), bool), flags
+        _, _, found, won, flags = lax.fori_loop(0, self.steps, step, carry)
+        return found, won, flags
 
 
 def cw(confidence: Array | float = 0.0, **settings: Any) -> CarliniWagner:

@@ -3,17 +3,24 @@
 A direction maps images `x [B, …]` to `(value [B], ascent [B, …])`. Per-example objectives are
 summed, never averaged, before the gradient is taken, so one example's ascent depends on no other.
 Ensembles differ from single networks only here.
+
+Where only the direction of a gradient counts, that of the cross-entropy is taken from what does not
+saturate. In float32 `softmax − 1` is 0 where the true class leads by 17 or more: a network that is
+sure would look robust. Minus the log odds ascends the same way and never fades.
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxadv.attacks.balls import unit_l2
+from jaxadv.data.dataset import check_labels
 from jaxadv.errors import UserError
-from jaxadv.losses.classification import cross_entropy, margins
+from jaxadv.losses.classification import check_logits, log_cross_entropy, log_odds, margins
 from jaxadv.types import Array, Predict
 
 Direction: TypeAlias = Callable[[Array], tuple[Array, Array]]
@@ -34,19 +41,149 @@ def ascend(objective: Objective) -> Direction:
     return direction
 
 
-def untargeted(predict: Predict, labels: Array) -> Direction:
-    """Away from the true `labels [B]`: raises the cross-entropy of `predict(x) [B, C]`."""
-    return ascend(lambda x: cross_entropy(predict(x), labels))
+class Ascent(NamedTuple):
+    """A direction at images `x [B, …]`, and what of the logits looks odd.
+
+    value: `[B]`. ascent: `[B, …]`. softmax: `[B]`, whether the logits are probabilities.
+    """
+
+    value: Array
+    ascent: Array
+    softmax: Array
 
 
-def targeted(predict: Predict, targets: Array) -> Direction:
-    """Towards `targets [B]`: lowers the cross-entropy to them."""
-    return ascend(lambda x: -cross_entropy(predict(x), targets))
+@dataclass(frozen=True)
+class Problem:
+    """What an attack is to bring about: `labels [B]` missed by every member, or met if `targeted`.
+
+    predict: `x [B, …] -> logits [M, B, C]`. combine: see `ensemble`.
+
+    A direction, and more: an attack that needs another objective than its own derives it from
+    here, as `attacks.cw` does the margin.
+    """
+
+    predict: Predict
+    labels: Array
+    combine: str = "loss"
+    targeted: bool = False
+
+    def __post_init__(self) -> None:
+        if not callable(self.predict):
+            kind = type(self.predict).__name__
+            raise UserError(f"a {kind} for a model: give a function from images to logits")
+        if self.combine not in COMBINATIONS:
+            choices = ", ".join(COMBINATIONS)
+            raise UserError(f"combine {self.combine!r}: choose one of {choices}")
+        check_labels(self.labels)
+
+    def __call__(self, x: Array) -> tuple[Array, Array]:
+        """The value `[B]` and the ascent `[B, …]`."""
+        value, ascent, _ = self.at(x)
+        return value, ascent
+
+    def at(self, x: Array) -> Ascent:
+        """The ascent at `x [B, …]`.
+
+        Raises:
+            UserError: if the model does not return logits for these labels.
+        """
+        if self.combine == "gradients":
+            return self._unit_gradients(x)
+
+        def total(x: Array) -> tuple[Array, tuple[Array, Array]]:
+            logits = self._logits(x)
+            values = _OBJECTIVES[self.combine](logits, self.labels, self.sign)
+            return jnp.sum(values), (values, _are_probabilities(logits))
+
+        (_, (values, odd)), gradient = jax.value_and_grad(total, has_aux=True)(x)
+        return Ascent(values, gradient, odd)
+
+    @property
+    def sign(self) -> float:
+        """1, or −1 where a loss is to be lowered."""
+        return -1.0 if self.targeted else 1.0
+
+    def by_margin(self) -> "Problem":
+        """The same problem, its value the margin by which it is solved: above 0 where it is."""
+        known = {"logits": "logits margin", "probabilities": "probabilities margin"}
+        return replace(self, combine=known.get(self.combine, "margin"))
+
+    def _logits(self, x: Array) -> Array:
+        logits = self.predict(x)
+        if getattr(logits, "ndim", 3) != 3:
+            raise UserError(
+                f"logits of shape {logits.shape}: several members' are [M, B, classes]; for one "
+                "network's [B, classes] use attacks.untargeted, targeted or margin"
+            )
+        return check_logits(logits, self.labels)[0]
+
+    def _unit_gradients(self, x: Array) -> Ascent:
+        """Sum over members of each one's unit-l2 gradient."""
+
+        def losses_of(x: Array) -> tuple[Array, Array]:
+            logits = self._logits(x)
+            return -self.sign * log_odds(logits, self.labels), _are_probabilities(logits)
+
+        losses, pullback, odd = jax.vjp(losses_of, x, has_aux=True)
+        members = len(losses)
+        selectors = jnp.broadcast_to(jnp.eye(members)[:, :, None], (members, *losses.shape))
+        gradients = jax.vmap(lambda s: pullback(s.astype(losses.dtype))[0])(selectors)
+        units = jax.vmap(jax.vmap(unit_l2))(gradients)
+        return Ascent(jnp.sum(losses, axis=0), jnp.sum(units, axis=0), odd)
 
 
-def margin(predict: Predict, labels: Array) -> Direction:
-    """Raises the margin by which another class than `labels [B]` leads; `attacks.cw` wants it."""
-    return ascend(lambda x: margins(predict(x), labels))
+def _are_probabilities(logits: Array) -> Array:
+    """Whether each example's logits `[M, B, C]` look like a softmax's output: `[B]`."""
+    total = jnp.sum(logits, axis=-1)
+    return jnp.all(jnp.all(logits >= 0, axis=-1) & (jnp.abs(total - 1) < 1e-3), axis=0)
+
+
+def _alone(predict: Any) -> Predict:
+    """One network as an ensemble of one, `[1, B, C]`."""
+    if not callable(predict):
+        raise UserError(
+            f"a {type(predict).__name__} for a model: give a function from images to logits"
+        )
+
+    def members(x: Array) -> Array:
+        logits = predict(x)
+        if getattr(logits, "ndim", 2) != 2:
+            raise UserError(
+                f"logits of shape {logits.shape}: one network's are [B, classes]; for several "
+                "members' [M, B, classes] use attacks.ensemble"
+            )
+        return logits[None] if hasattr(logits, "ndim") else logits
+
+    return members
+
+
+def untargeted(predict: Predict, labels: Array) -> Problem:
+    """Away from the true `labels [B]`: raises the cross-entropy of `predict(x) [B, C]`.
+
+    The value is minus the log odds of the label, which grows as the cross-entropy does.
+
+    Raises:
+        UserError: labels that are no class indices; when applied, if the model returns no logits.
+    """
+    return Problem(_alone(predict), labels, "min")
+
+
+def targeted(predict: Predict, targets: Array) -> Problem:
+    """Towards `targets [B]`: lowers the cross-entropy to them; the value is their log odds.
+
+    Raises:
+        UserError: as `untargeted`.
+    """
+    return Problem(_alone(predict), targets, "min", targeted=True)
+
+
+def margin(predict: Predict, labels: Array) -> Problem:
+    """Raises the margin by which another class than `labels [B]` leads.
+
+    Raises:
+        UserError: as `untargeted`.
+    """
+    return Problem(_alone(predict), labels, "margin")
 
 
 def resembling(features: Callable[[Array], Array], wanted: Array) -> Direction:
@@ -54,78 +191,92 @@ def resembling(features: Callable[[Array], Array], wanted: Array) -> Direction:
 
     Distillation as Yang et al. (2020, DVERGE, eq. 1) have it: what comes out looks like x, and to
     the network like another image.
+
+    Raises:
+        UserError: when applied, if the two differ in shape.
     """
-    return ascend(lambda x: -jnp.mean((features(x) - wanted) ** 2, axis=-1))
+
+    def unlike(x: Array) -> Array:
+        found = features(x)
+        if np.shape(found) != np.shape(wanted) or np.ndim(found) != 2:
+            raise UserError(
+                f"features of shape {np.shape(found)}, wanted {np.shape(wanted)}: give [B, D] both"
+            )
+        return -jnp.mean((found - wanted) ** 2, axis=-1)
+
+    return ascend(unlike)
 
 
-def _mean_of(losses: Callable[[Array, Array], Array]) -> Callable[..., Array]:
-    return lambda logits, y, sign: sign * jnp.mean(losses(logits, y), axis=0)
+def _mean_logits(logits: Array) -> Array:
+    return jnp.mean(logits, axis=0, keepdims=True)
 
 
-def _least_of(losses: Callable[[Array, Array], Array]) -> Callable[..., Array]:
-    return lambda logits, y, sign: jnp.min(sign * losses(logits, y), axis=0)
+def _mean_probabilities(logits: Array) -> Array:
+    """The logarithms of the members' mean probabilities, `[1, B, C]`: logits of the ensemble."""
+    return jax.nn.logsumexp(jax.nn.log_softmax(logits), axis=0, keepdims=True) - jnp.log(
+        len(logits)
+    )
 
 
-def _of_mean_logits(logits: Array, y: Array, sign: float) -> Array:
-    return sign * cross_entropy(jnp.mean(logits, axis=0), y)
+def _least_odds(logits: Array, y: Array, sign: float) -> Array:
+    return jnp.min(-sign * log_odds(logits, y), axis=0)
 
 
-def _of_mean_probabilities(logits: Array, y: Array, sign: float) -> Array:
-    log_mean = jax.nn.logsumexp(jax.nn.log_softmax(logits), axis=0) - jnp.log(len(logits))
-    return -sign * jnp.take_along_axis(log_mean, y[:, None], axis=-1)[:, 0]
+def _least_margin(logits: Array, y: Array, sign: float) -> Array:
+    return jnp.min(sign * margins(logits, y), axis=0)
+
+
+def _mean_power(power: float) -> Callable[[Array, Array, float], Array]:
+    """Logarithm of the mean of the members' cross-entropies to a power; it ascends as that does."""
+
+    def value(logits: Array, y: Array, sign: float) -> Array:
+        summed = jax.nn.logsumexp(power * log_cross_entropy(logits, y), axis=0)
+        return sign * (summed - jnp.log(len(logits)))
+
+    return value
+
+
+def _of(joined: Callable[[Array], Array], value: Callable[..., Array]) -> Callable[..., Array]:
+    return lambda logits, y, sign: value(joined(logits), y, sign)
 
 
 # What is raised of the members' logits [M, B, C]; sign −1 lowers the loss to a target instead.
-_OBJECTIVES: dict[str, Callable[..., Array]] = {
-    "loss": _mean_of(cross_entropy),
-    "squares": _mean_of(lambda logits, y: cross_entropy(logits, y) ** 2),
-    "min": _least_of(cross_entropy),
-    "margin": _least_of(margins),
-    "logits": _of_mean_logits,
-    "probabilities": _of_mean_probabilities,
+_OBJECTIVES: dict[str, Callable[[Array, Array, float], Array]] = {
+    "loss": _mean_power(1),
+    "squares": _mean_power(2),
+    "min": _least_odds,
+    "margin": _least_margin,
+    "logits": _of(_mean_logits, _least_odds),
+    "probabilities": _of(_mean_probabilities, _least_odds),
+    "logits margin": _of(_mean_logits, _least_margin),
+    "probabilities margin": _of(_mean_probabilities, _least_margin),
 }
 COMBINATIONS = (*_OBJECTIVES, "gradients")
 
 
-def unit_gradients(predict: Predict, labels: Array, sign: float = 1.0) -> Direction:
-    """Sum over members of each one's unit-l2 gradient (the gradient ensemble of Seiler et al.).
-
-    No member's larger gradient outvotes the others. The value is the members' summed loss.
-    """
-
-    def direction(x: Array) -> tuple[Array, Array]:
-        losses, pullback = jax.vjp(lambda x: sign * cross_entropy(predict(x), labels), x)
-        members = len(losses)
-        selectors = jnp.broadcast_to(jnp.eye(members)[:, :, None], (members, *losses.shape))
-        gradients = jax.vmap(lambda s: pullback(s.astype(losses.dtype))[0])(selectors)
-        units = jax.vmap(jax.vmap(unit_l2))(gradients)
-        return jnp.sum(losses, axis=0), jnp.sum(units, axis=0)
-
-    return direction
-
-
 def ensemble(
     predict: Predict, labels: Array, combine: str = "loss", *, targeted: bool = False
-) -> Direction:
+) -> Problem:
     """The direction against several members at once, `predict(x)` giving logits `[M, B, C]`.
 
     combine: where the members are joined. "loss" is their mean cross-entropy; "squares" the mean of
         its square, of each example (Wiedeman & Wang, eq. 10; their code squares means over the
         batch, by which one example's ascent would depend on the others). "min" is the least of the
         cross-entropies, all that counts where one right member is enough: a mean goes on raising
-        the loss of members already fooled. "margin" is the least of the margins, for `attacks.cw`.
+        the loss of members already fooled, and a member that is sure hardly weighs in it.
         "logits" and "probabilities" are the cross-entropy of their means (Dong et al. 2018),
-        "gradients" the sum of unit gradients. With one member all but "margin" give that member's
-        plain direction (up to a positive factor).
+        "gradients" the sum of unit-l2 gradients (Seiler et al.), in which no larger gradient
+        outvotes the others. "margin" is the least of the members' margins; "logits margin" and
+        "probabilities margin" are those of their means. With one member all but the margins give
+        that member's plain direction, up to a positive factor.
     labels: `[B]`, the true classes, or the targets when `targeted`.
 
+    The value rises with what is named, and does not saturate: of "loss" and "squares" it is the
+    logarithm of the mean, of "gradients" the sum of minus the log odds, of cross-entropies else
+    minus the log odds.
+
     Raises:
-        UserError: unknown `combine`.
+        UserError: unknown `combine`; labels that are no class indices; when applied, if the model
+            returns no logits for them.
     """
-    sign = -1.0 if targeted else 1.0
-    if combine == "gradients":
-        return unit_gradients(predict, labels, sign)
-    if combine not in _OBJECTIVES:
-        raise UserError(f"combine {combine!r}: choose one of {', '.join(COMBINATIONS)}")
-    objective = _OBJECTIVES[combine]
-    return ascend(lambda x: objective(predict(x), labels, sign))
+    return Problem(predict, labels, combine, targeted)

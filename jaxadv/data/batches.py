@@ -3,13 +3,18 @@
 import jax
 import jax.numpy as jnp
 
-from jaxadv.data.dataset import Dataset
+from jaxadv.data.dataset import Dataset, check_image_type
 from jaxadv.types import Array, Key
 
 
 def to_float(images: Array) -> Array:
-    """uint8 0…255 to float32 in [0, 1]; float images pass through."""
-    if images.dtype == jnp.uint8:
+    """Whole numbers 0…255 to float32 in [0, 1]; float images pass through, as float32.
+
+    Raises:
+        UserError: if they are of another type.
+    """
+    check_image_type(images)
+    if jnp.issubdtype(images.dtype, jnp.integer):
         return images.astype(jnp.float32) / 255
     return jnp.asarray(images, jnp.float32)
 

@@ -1,8 +1,13 @@
 """The central types of this floor: labelled images, and a training and a test set of them."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+import numpy as np
+
+from jaxadv.checks import is_traced
+from jaxadv.errors import UserError
 from jaxadv.types import Array
 
 
@@ -40,3 +45,80 @@ class Splits:
         """Height, width and channels of every image."""
         height, width, channels = self.train.images.shape[1:]
         return height, width, channels
+
+
+def check_dataset(dataset: Any) -> None:
+    """Refuse what is not images with one class index each.
+
+    Raises:
+        UserError: if it is no `Dataset`, is empty, its images and labels do not fit each other, or
+            the images are no pixels.
+    """
+    if isinstance(dataset, Splits):
+        raise UserError(f"the splits of {dataset.title}: give one of them, .train or .test")
+    if not isinstance(dataset, Dataset):
+        kind = type(dataset).__name__
+        raise UserError(f"a {kind} for a data set: give data.Dataset(images, labels)")
+    images, labels = np.shape(dataset.images), np.shape(dataset.labels)
+    if len(images) < 2 or len(labels) != 1:
+        raise UserError(
+            f"images of shape {images} and labels of shape {labels}: give [N, …] and [N]"
+        )
+    if images[0] != labels[0]:
+        raise UserError(f"{images[0]} images, {labels[0]} labels: give one label an image")
+    if 0 in images:
+        raise UserError(f"images of shape {images}: give at least one")
+    check_labels(dataset.labels)
+    check_pixels(dataset.images)
+
+
+def check_image_type(images: Any) -> None:
+    """Refuse images that are neither whole numbers nor floats.
+
+    Raises:
+        UserError: if so.
+    """
+    kind = np.dtype(getattr(images, "dtype", object))
+    if not (jnp.issubdtype(kind, jnp.integer) or jnp.issubdtype(kind, jnp.floating)):
+        raise UserError(f"images of type {kind}: give uint8 of 0 to 255, or floats")
+
+
+def check_pixels(images: Any) -> None:
+    """Refuse whole numbers beyond 0…255, and floats that are not finite; what is traced passes.
+
+    Raises:
+        UserError: if so, or the images are of another type.
+    """
+    check_image_type(images)
+    if is_traced(images) or images.dtype == np.uint8:
+        return
+    found = np.asarray(images)
+    if jnp.issubdtype(found.dtype, jnp.floating):
+        if not np.isfinite(found).all():
+            raise UserError(f"{np.sum(~np.isfinite(found))} pixels are not finite: mend the images")
+        return
+    low, high = int(found.min()), int(found.max())
+    if low < 0 or high > 255:
+        raise UserError(
+            f"images of type {found.dtype} from {low} to {high}: give uint8 of 0 to 255, or floats "
+            "in [0, 1]"
+        )
+
+
+def check_labels(labels: Any, classes: int | None = None) -> None:
+    """Refuse labels that are no class indices, or have no column among so many classes.
+
+    Raises:
+        UserError: if so; their values are not looked at where they are traced.
+    """
+    kind = np.dtype(getattr(labels, "dtype", None) or np.asarray(labels).dtype)
+    if kind.kind not in "iu":
+        raise UserError(f"labels of type {kind}: give class indices, whole numbers from 0")
+    if is_traced(labels) or np.size(labels) == 0:
+        return
+    found = np.asarray(labels)
+    low, high = int(found.min()), int(found.max())
+    if low < 0 or (classes is not None and high >= classes):
+        several = "whole numbers" if classes is None else f"{classes} classes, 0 to {classes - 1}"
+        shift = "; subtract 1" if low > 0 and high == classes else ""
+        raise UserError(f"labels from {low} to {high}: class indices are {several}{shift}")

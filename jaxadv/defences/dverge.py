@@ -14,7 +14,7 @@ from jax import lax
 
 from jaxadv.attacks import Attack, resembling
 from jaxadv.data.dataset import Dataset
-from jaxadv.ensemble import Ensemble, features
+from jaxadv.ensemble import Ensemble, check_classes, features
 from jaxadv.errors import UserError
 from jaxadv.losses.classification import accuracy, cross_entropy
 from jaxadv.training import Metrics, Phase, State
@@ -89,6 +89,6 @@ def dverge(
         def transform(state: State, batch: Dataset, key: Key) -> Dataset:
             return made_by_others(learner, state, batch, key)
 
-        return Phase(loss, optimizer, transform)
+        return Phase(loss, optimizer, transform, check=partial(check_classes, ensemble))
 
     return [phase(learner) for learner in range(ensemble.size)]

@@ -1,6 +1,7 @@
 """Members that learn a task under a penalty: what the recipes of this package have in common."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
 import jax
@@ -9,7 +10,7 @@ import optax
 from jax import lax
 
 from jaxadv.data.dataset import Dataset
-from jaxadv.ensemble import Ensemble, EnsembleOutputs
+from jaxadv.ensemble import Ensemble, EnsembleOutputs, check_classes
 from jaxadv.errors import UserError
 from jaxadv.losses.classification import Joined, join
 from jaxadv.losses.tasks import Task, classify
@@ -92,7 +93,8 @@ def regularised(
         extra, measured = penalty(Step(variables, outputs, seen, key, epoch, settings))
         return join(losses, joined) + extra, (updated, {**metrics, **measured})
 
-    return Phase(loss, optimizer, trainable=trainable)
+    check = partial(check_classes, ensemble)
+    return Phase(loss, optimizer, trainable=trainable, check=check)
 
 
 def nothing(outputs: EnsembleOutputs, batch: Dataset) -> tuple[Array, Metrics]:

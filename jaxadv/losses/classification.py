@@ -1,26 +1,86 @@
 """What M members' logits say of the labels, and the two ways the paper joins cross-entropies."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from jaxadv.data.dataset import check_labels
 from jaxadv.errors import UserError
 from jaxadv.types import Array
 
 Joined = Literal["sum", "root_sum_square"]
+FAR = 15.0  # beyond, log(1 + exp(−t)) and exp(−t) are equal in float32
+
+
+def check_logits(logits: Any, labels: Any) -> tuple[Array, Array]:
+    """`logits [..., B, C]`, at least float32, and `labels [B]` or `[..., B]`, of C classes.
+
+    Shapes and types are looked at always, the labels' values unless they are traced.
+
+    Raises:
+        UserError: if these are no logits, of one class alone, or the labels do not fit them.
+    """
+    if not hasattr(logits, "shape") or not hasattr(logits, "dtype"):
+        raise UserError(
+            f"the model returned a {type(logits).__name__}: give a function that returns the "
+            "logits [B, classes] alone"
+        )
+    if jnp.issubdtype(logits.dtype, jnp.complexfloating) or logits.ndim < 2:
+        raise UserError(
+            f"logits of shape {logits.shape} and type {logits.dtype}: give numbers [B, classes]"
+        )
+    if logits.shape[-1] < 2:
+        raise UserError(
+            f"logits of shape {logits.shape}: {logits.shape[-1]} classes cannot be told apart; of "
+            "a sigmoid's one logit s give jnp.concatenate([jnp.zeros_like(s), s], -1)"
+        )
+    found, batch = jnp.shape(labels), logits.shape[:-1]
+    if found not in (batch, batch[-1:]):
+        raise UserError(
+            f"labels of shape {found} for logits of shape {logits.shape}: give one class index "
+            f"for each of {batch[-1]} images{_reshaped(found, logits.shape)}"
+        )
+    check_labels(labels, logits.shape[-1])
+    wide = jnp.promote_types(logits.dtype, jnp.float32)
+    return jnp.asarray(logits, wide), jnp.asarray(labels)
+
+
+def _reshaped(labels: tuple[int, ...], logits: tuple[int, ...]) -> str:
+    """How labels of that shape may become `[B]`."""
+    if labels == (logits[-2], 1):
+        return ", labels[:, 0]"
+    return ", labels.argmax(-1)" if labels == logits[-2:] else ""
 
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
-    """Per-example cross-entropy; `logits [..., B, C]` and `labels [B]` give `[..., B]`."""
+    """Per-example cross-entropy; `logits [..., B, C]` and `labels [B]` give `[..., B]`.
+
+    In float32 it is 0, and so is its gradient, where the labelled class leads by 17 or more. That
+    is as good as any in training; an attack ascends −`log_odds`, or `log_cross_entropy`.
+
+    Raises:
+        UserError: if the labels do not fit the logits.
+    """
+    logits, labels = check_logits(logits, labels)
     labels = jnp.broadcast_to(labels, logits.shape[:-1])
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
 
 
+def log_cross_entropy(logits: Array, labels: Array) -> Array:
+    """Logarithm of the cross-entropy, `[..., B]`, its gradient exact however small that is.
+
+    The cross-entropy is log(1 + exp(−m)), m the log odds: for large m its logarithm is −m.
+    """
+    against = -log_odds(logits, labels)
+    near = against > -FAR
+    return jnp.where(near, jnp.log(jax.nn.softplus(jnp.where(near, against, 0))), against)
+
+
 def _others(logits: Array, labels: Array) -> tuple[Array, Array]:
     """The labelled class's logit `[..., B]`, and `[..., B, C]` with that class at −inf."""
-    labelled = jnp.arange(logits.shape[-1]) == labels[:, None]
+    labelled = jnp.arange(logits.shape[-1]) == labels[..., None]
     own = jnp.sum(jnp.where(labelled, logits, 0), axis=-1)
     return own, jnp.where(labelled, -jnp.inf, logits)
 
@@ -30,23 +90,36 @@ def margins(logits: Array, labels: Array) -> Array:
 
     Above 0 where the guess is wrong. Carlini & Wagner's f_6 (2017), untargeted, is −margin, cut off
     at 0.
+
+    Raises:
+        UserError: if the labels do not fit the logits.
     """
-    own, others = _others(logits, labels)
+    own, others = _others(*check_logits(logits, labels))
     return jnp.max(others, axis=-1) - own
 
 
 def log_odds(logits: Array, labels: Array) -> Array:
     """Logarithm of p / (1 − p), p the labelled class's probability; `[..., B, C]` gives `[..., B]`.
 
-    z_y − log Σ_{k≠y} exp z_k: smooth, and not saturated where p is.
+    z_y − log Σ_{k≠y} exp z_k: smooth, and not saturated where p is. Its gradient is that of the
+    cross-entropy divided by −(1 − p).
+
+    Raises:
+        UserError: if the labels do not fit the logits.
     """
-    own, others = _others(logits, labels)
+    own, others = _others(*check_logits(logits, labels))
     return own - jax.nn.logsumexp(others, axis=-1)
 
 
 def accuracy(logits: Array, labels: Array) -> Array:
-    """Share of examples each member gets right; `[M, B, C]` gives `[M]`."""
-    return jnp.mean(jnp.argmax(logits, -1) == labels, axis=-1)
+    """Share of examples each member gets right; `[M, B, C]` gives `[M]`. NaN is not right.
+
+    Raises:
+        UserError: if the labels do not fit the logits.
+    """
+    logits, labels = check_logits(logits, labels)
+    number = ~jnp.isnan(jnp.max(logits, axis=-1))
+    return jnp.mean((jnp.argmax(logits, -1) == labels) & number, axis=-1)
 
 
 def join(losses: Array, how: Joined = "sum") -> Array:

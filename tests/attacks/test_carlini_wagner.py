@@ -113,10 +113,10 @@ def test_targeted_margin_is_the_targets_lead():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"confidence": -1.0}, "confidence -1.0: at least 0, in units of the logits"),
+        ({"confidence": -1.0}, "confidence -1.0: at least 0 and finite, in units of the logits"),
         ({"first_constant": 0.0}, "first_constant 0.0: more than 0"),
-        ({"steps": 0}, "0 steps"),
-        ({"searches": 0}, "0 searches"),
+        ({"steps": 0}, "steps 0: give a whole number, 1 or more"),
+        ({"searches": 0}, "searches 0: give a whole number, 1 or more"),
     ],
 )
 def test_impossible_settings(settings, words):

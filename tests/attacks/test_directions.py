@@ -36,35 +36,61 @@ def margin_by_hand(weights, logits, y):
     return logits[rows, best] - logits[rows, y], (weights[:, best] - weights[:, y]).T
 
 
+def odds_of(loss, gradient):
+    """Minus the log odds `log(exp(CE) − 1)`, and its gradient, from a cross-entropy's."""
+    return np.log(np.expm1(loss)), gradient / -np.expm1(-loss)[..., None]
+
+
 def expected(combine, sign=1):
     """Value and gradient; with sign −1 towards the labels."""
     z = X.reshape(4, 9) @ WEIGHTS.astype(float)
-    losses, gradients = zip(
-        *(by_hand(*pair, Y) for pair in zip(WEIGHTS, z, strict=True)), strict=True
-    )
-    if combine == "margin":
-        made = [margin_by_hand(*pair, Y) for pair in zip(WEIGHTS, z, strict=True)]
-        losses, gradients = zip(*made, strict=True)
+    made = [by_hand(*pair, Y) for pair in zip(WEIGHTS, z, strict=True)]
+    leads = [margin_by_hand(*pair, Y) for pair in zip(WEIGHTS, z, strict=True)]
+    losses, gradients = map(np.array, zip(*made, strict=True))
     if combine in ("min", "margin"):  # of what is raised, the least
-        values, raised = sign * np.array(losses), sign * np.array(gradients)
-        return np.min(values, 0), raised[np.argmin(values, 0), np.arange(4)]
-    value, gradient = mean_kind(combine, z, np.array(losses), np.array(gradients))
+        values, slopes = odds_of(losses, gradients)
+        if combine == "margin":
+            values, slopes = map(np.array, zip(*leads, strict=True))
+        return least(sign * values, sign * slopes)
+    if "margin" in combine:
+        return tuple(sign * each for each in joined_margin(combine, z))
+    value, gradient = mean_kind(combine, z, losses, gradients)
     return sign * value, sign * gradient
 
 
+def least(values, slopes):
+    return np.min(values, 0), slopes[np.argmin(values, 0), np.arange(4)]
+
+
+def joined_margin(combine, z):
+    """Of the mean logits, and of the logarithms of the mean probabilities."""
+    if combine == "logits margin":
+        return margin_by_hand(WEIGHTS.mean(0).astype(float), z.mean(0), Y)
+    rows, p = np.arange(4), softmax(z)
+    mean = p.mean(0)
+    best = np.where(np.eye(3, dtype=bool)[Y], -np.inf, mean).argmax(-1)
+
+    def slope(k):  # of log mean_m p_k, by x
+        each = [p[m][rows, k, None] * (w[:, k].T - p[m] @ w.T) for m, w in enumerate(WEIGHTS)]
+        return np.sum(each, 0) / p[:, rows, k].sum(0)[:, None]
+
+    return np.log(mean[rows, best] / mean[rows, Y]), slope(best) - slope(Y)
+
+
 def mean_kind(combine, z, losses, gradients):
-    if combine == "loss":
-        return np.mean(losses, 0), np.mean(gradients, 0)
-    if combine == "squares":
-        return np.mean(np.square(losses), 0), np.mean(2 * losses[..., None] * gradients, 0)
+    if combine in ("loss", "squares"):  # the logarithm of the mean
+        power = {"loss": 1, "squares": 2}[combine]
+        mean = np.mean(losses**power, 0)
+        slope = np.mean(power * losses[..., None] ** (power - 1) * gradients, 0)
+        return np.log(mean), slope / mean[:, None]
     if combine == "logits":
-        return by_hand(WEIGHTS.mean(0), z.mean(0), Y)
+        return odds_of(*by_hand(WEIGHTS.mean(0), z.mean(0), Y))
     if combine == "gradients":
         lengths = np.linalg.norm(gradients, axis=-1, keepdims=True)
-        return np.sum(losses, 0), np.sum(gradients / lengths, 0)
+        return np.sum(odds_of(losses, gradients)[0], 0), np.sum(gradients / lengths, 0)
     true = softmax(z)[:, np.arange(4), Y]  # -d log mean p = the members' gradients weighted by p
     weighted = np.sum(true[..., None] * gradients, 0) / np.sum(true, 0)[:, None]
-    return -np.log(true.mean(0)), weighted
+    return odds_of(-np.log(true.mean(0)), weighted)
 
 
 @every_combination
@@ -75,20 +101,23 @@ def test_two_linear_members_by_hand(combine, sign):
         np.testing.assert_allclose(actual, wanted, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("combine", [name for name in COMBINATIONS if name != "margin"])
+@pytest.mark.parametrize("combine", [name for name in COMBINATIONS if "margin" not in name])
 @pytest.mark.parametrize("aim", [untargeted, targeted])
 def test_one_member_is_its_plain_direction(combine, aim):
     x, y = images(4), np.array([0, 3, 5, 9])
     value, plain = aim(network, y)(x)
     alone, ascent = ensemble(lambda x: network(x)[None], y, combine, targeted=aim is targeted)(x)
-    expected = np.sign(value) * value**2 if combine == "squares" else value
-    np.testing.assert_allclose(alone, expected, rtol=1e-5)
-    a, b = ascent.reshape(4, -1), plain.reshape(4, -1)
-    np.testing.assert_allclose(
-        a / jnp.linalg.norm(a, axis=1, keepdims=True),
-        b / jnp.linalg.norm(b, axis=1, keepdims=True),
-        atol=1e-5,
-    )
+    sign = 1 if aim is untargeted else -1
+    power = {"loss": 1, "squares": 2}.get(combine)
+    expected = sign * power * np.log(np.logaddexp(sign * value, 0)) if power else value
+    np.testing.assert_allclose(alone, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(unit(ascent), unit(plain), atol=1e-5)
+
+
+def unit(ascent):
+    """`[B, D]`, each of length 1."""
+    flat = np.asarray(ascent, np.float64).reshape(len(ascent), -1)
+    return flat / np.linalg.norm(flat, axis=1, keepdims=True)
 
 
 def test_unit_gradients_give_every_member_one_vote():
