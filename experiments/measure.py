@@ -14,7 +14,8 @@ import numpy as np
 from experiments import features, kept
 from experiments import rows as to_rows
 from jaxadv import results
-from jaxadv.attacks import Attack, CarliniWagner, igs
+from jaxadv.attacks import Attack, CarliniWagner, Flags, igs
+from jaxadv.attacks.flags import lines
 from jaxadv.compilation import jit
 from jaxadv.data import Dataset, Splits
 from jaxadv.data.batches import to_float
@@ -161,6 +162,7 @@ def attacked(
     attack = jit(over_runs(one, at_once))
     predicted = jax.device_get(collected(attack((state.variables, state.seed), test)))
     name = f"{trial.name}_{trial.ball}"
+    warn_of(predicted.flags, f"{runs[0]['model']}, {name}")
     rows = list(_attack_rows(trial, predicted, runs, ensemble.size, alarms))
     images = _images(trial, predicted, ensemble.size) if keep else {}
     return Measured(rows, under(name, _stored(predicted)), under(name, images))
@@ -185,6 +187,18 @@ def _attack_rows(
                 scores = {name: value[e, s] for name, value in run.extras.items()}
                 half = len(run.labels) // 2
                 yield from to_rows.feature_rows(scores, half, {**at, "source": source})
+                yield from flag_rows(run.flags, (e, s), {**at, "source": source})
+
+
+def flag_rows(flags: Flags, place: tuple[int, int], keys: Keys) -> Iterable[Row]:
+    """Rows of the flags `[A, S, N]` raised at one radius and source."""
+    return to_rows.flag_rows(Flags(*(each[place] for each in flags)), keys)
+
+
+def warn_of(flags: Flags, what: str) -> None:
+    """A line on stderr for each kind of flag raised in a trial; the first process prints it."""
+    for count, total, line in lines(flags) if leads() else ():
+        print(f"{what}: {count} of {total} examples had {line}", file=sys.stderr)
 
 
 def _stored(predicted: Predictions) -> Arrays:

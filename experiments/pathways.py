@@ -122,6 +122,7 @@ def attacked(
 
     program = jit(over_runs(one, at_once))
     found = jax.device_get(collected(program((state.variables, state.seed), test)))
+    measure.warn_of(found.flags, f"{runs[0]['model']}, {trial.name}_{trial.ball}_{direction}")
     rows = list[Row]()
     for number, run in enumerate(runs):
         for e in range(len(trial.radii)):
@@ -131,6 +132,8 @@ def attacked(
                 errors = np.asarray(found.extras["error"][number, e, s])
                 rows += pathway_rows(scores, errors, found.labels[number], at)
                 rows += _transfer_rows(scores, found.labels[number], sources[source], at)
+                flags = jax.tree.map(lambda each, n=number: each[n], found.flags)
+                rows += measure.flag_rows(flags, (e, s), at)
     arrays = {
         "labels": np.asarray(found.labels[0], np.uint8),
         "adversarial_class": np.asarray(found.adversarial).argmax(-1).astype(np.uint8),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxadv import metrics
+from jaxadv.attacks import Flags
 from jaxadv.evaluation import ALL
 from jaxadv.metrics import Rate
 from jaxadv.results import Row
@@ -75,6 +76,12 @@ def attack_rows(
                 harmful = seen[fooled & wrong[target]]
                 to = {**at, "target": name}
                 yield from _detection_rows(apart, harmful, alarms, to, "_transferred")
+
+
+def flag_rows(flags: Flags, keys: Keys) -> Iterator[Row]:
+    """Shares of examples `[N]` whose gradient was not finite, or exactly 0, on an attack's way."""
+    yield row("nonfinite_gradients", metrics.rate(flags.nonfinite), **keys)
+    yield row("zero_gradients", metrics.rate(flags.zero), **keys)
 
 
 def _detection_rows(

@@ -24,7 +24,9 @@ from jaxadv.errors import UserError
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key
 
-INSIDE = 0.999999  # of the way to the bounds, beyond which an image's arctanh is infinite
+# Of the way to the bounds that an image starts at most: at the bounds tanh is flat, and black and
+# white pixels would not leave them within some hundred steps.
+INSIDE = 0.96
 
 
 class _Found(NamedTuple):
@@ -42,8 +44,8 @@ class CarliniWagner:
     x' is a scaled tanh of what Adam moves, so that no clipping is needed. `c` is searched for each
     example alone: ten times as large while no image wins, then halfway between the largest that
     failed and the least that won. Of all images met that win by more than `confidence`, the nearest
-    is kept; an example that no image won is returned as it came. No example ends the search early
-    for another: results do not depend on the batch.
+    is kept; an example that wins as it is, or that no image won, is returned as it came. No example
+    ends the search early for another: results do not depend on the batch.
 
     Call `attack(direction, x) -> x_adv`, float images `x [B, …]` inside `bounds` (numbers, or one
     each a channel); of the direction the margin is taken: any that `attacks.untargeted`,
@@ -93,7 +95,7 @@ class CarliniWagner:
                 "attacks.margin, untargeted, targeted and ensemble have"
             )
         x, problem = checked_images(x, self.bounds), direction.by_margin()
-        first = jnp.broadcast_to(each(self.first_constant, "first_constant", x).ravel(), len(x))
+        first = each(self.first_constant, "first_constant", x).ravel()
 
         def search(_: Array, carry: tuple[_Found, Array, Array, Array, Flags]) -> Any:
             found, constants, low, high, flags = carry
@@ -102,14 +104,12 @@ class CarliniWagner:
             halfway = (low + high) / 2
             return found, jnp.where(jnp.isinf(high), constants * 10, halfway), low, high, flags
 
+        margins, _, met = followed(problem, x)
+        flags = raised(met, first_flags(x, *limits(self.bounds, x)))
         none = jnp.full(len(x), jnp.inf, x.dtype)
-        carry = (
-            _Found(x, none),
-            first,
-            jnp.zeros_like(none),
-            none,
-            first_flags(x, *limits(self.bounds, x)),
-        )
+        confidence = each(self.confidence, "confidence", x).ravel()
+        found = _Found(x, jnp.where(margins > confidence, 0, none))
+        carry = found, first, jnp.zeros_like(none), none, flags
         found, *_, flags = lax.fori_loop(0, self.searches, search, carry)
         return found.images, flags
 

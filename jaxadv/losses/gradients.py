@@ -9,6 +9,7 @@ from itertools import combinations
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxadv.ensemble import Ensemble, predict
 from jaxadv.errors import UserError
@@ -43,10 +44,15 @@ def input_gradients(
 
 
 def _length(x: Array) -> tuple[Array, Array]:
-    """‖x‖₂ over the last axis, and 1 / ‖x‖₂; both 0, with zero gradient, where x is 0."""
-    squares = jnp.sum(x**2, axis=-1)
-    positive = squares > 0
-    length = jnp.sqrt(jnp.where(positive, squares, 1))
+    """‖x‖₂ over the last axis, and 1 / ‖x‖₂; both 0, with zero gradient, where x is 0.
+
+    Scaled first: the squares of a gradient of 1e-23 are 0 in float32.
+    """
+    largest = lax.stop_gradient(jnp.max(jnp.abs(x), axis=-1))
+    positive = largest > 0
+    scale = jnp.where(positive, largest, 1)
+    squares = jnp.sum((x / scale[..., None]) ** 2, axis=-1)
+    length = scale * jnp.sqrt(jnp.where(positive, squares, 1))
     return jnp.where(positive, length, 0), jnp.where(positive, 1 / length, 0)
 
 
