@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxadv.attacks.balls import unit_l2
 from jaxadv.data.dataset import check_labels
@@ -226,6 +227,20 @@ def _least_margin(logits: Array, y: Array, sign: float) -> Array:
     return jnp.min(sign * margins(logits, y), axis=0)
 
 
+def _odds_of_mean_probability(logits: Array, y: Array, sign: float) -> Array:
+    """Minus the log odds of the members' mean probability P of the label.
+
+    Where sure members contradict each other P is flat, not without a direction: ∇P is the mean of
+    p_m (1 − p_m) ∇(log odds)_m, whose weights are brought to sum to 1 by their logarithms.
+    """
+    odds = log_odds(logits, y)
+    right, wrong = jax.nn.log_sigmoid(odds), jax.nn.log_sigmoid(-odds)
+    value = jax.nn.logsumexp(wrong, axis=0) - jax.nn.logsumexp(right, axis=0)
+    weights = lax.stop_gradient(jax.nn.softmax(right + wrong, axis=0))
+    ascent = -jnp.sum(weights * odds, axis=0)
+    return sign * (lax.stop_gradient(value) + ascent - lax.stop_gradient(ascent))
+
+
 def _mean_power(power: float) -> Callable[[Array, Array, float], Array]:
     """Logarithm of the mean of the members' cross-entropies to a power; it ascends as that does."""
 
@@ -247,7 +262,7 @@ _OBJECTIVES: dict[str, Callable[[Array, Array, float], Array]] = {
     "min": _least_odds,
     "margin": _least_margin,
     "logits": _of(_mean_logits, _least_odds),
-    "probabilities": _of(_mean_probabilities, _least_odds),
+    "probabilities": _odds_of_mean_probability,
     "logits margin": _of(_mean_logits, _least_margin),
     "probabilities margin": _of(_mean_probabilities, _least_margin),
 }

@@ -90,7 +90,10 @@ def mean_kind(combine, z, losses, gradients):
         return np.sum(odds_of(losses, gradients)[0], 0), np.sum(gradients / lengths, 0)
     true = softmax(z)[:, np.arange(4), Y]  # -d log mean p = the members' gradients weighted by p
     weighted = np.sum(true[..., None] * gradients, 0) / np.sum(true, 0)[:, None]
-    return odds_of(-np.log(true.mean(0)), weighted)
+    each = true * (1 - true)  # the ascent is ∇P divided by the mean of p (1 − p)
+    scale = (true.mean(0) * (1 - true.mean(0)) / each.mean(0))[:, None]
+    value, slope = odds_of(-np.log(true.mean(0)), weighted)
+    return value, slope * scale
 
 
 @every_combination
