@@ -18,6 +18,7 @@ from jaxadv.data.batches import to_float
 from jaxadv.data.dataset import Dataset, check_labels
 from jaxadv.errors import UserError
 from jaxadv.models.autoencoders import Autoencoder
+from jaxadv.models.functions import plain_function
 from jaxadv.models.model import Model, Outputs
 from jaxadv.types import Array, Indices, Key, Predict, Variables
 
@@ -296,8 +297,9 @@ def callables(functions: Sequence[Predict]) -> Ensemble:
         UserError: if there are none, or what is given is no function; when applied, if they do not
             return logits of the same classes.
     """
-    if callable(functions) or not functions or not all(map(callable, functions)):
+    if callable(functions) or not functions:
         raise UserError("functions of an ensemble: give a list of at least one, [f, g] say")
+    functions = [plain_function(function) for function in functions]
 
     def apply(
         variables: Variables, x: Array, *, train: bool = False, key: Key | None = None

@@ -22,6 +22,7 @@ from jaxadv.attacks.balls import unit_l2
 from jaxadv.data.dataset import check_labels
 from jaxadv.errors import UserError
 from jaxadv.losses.classification import check_logits, log_cross_entropy, log_odds, margins
+from jaxadv.models.functions import plain_function
 from jaxadv.types import Array, Predict
 
 Direction: TypeAlias = Callable[[Array], tuple[Array, Array]]
@@ -69,9 +70,7 @@ class Problem:
     targeted: bool = False
 
     def __post_init__(self) -> None:
-        if not callable(self.predict):
-            kind = type(self.predict).__name__
-            raise UserError(f"a {kind} for a model: give a function from images to logits")
+        object.__setattr__(self, "predict", plain_function(self.predict))
         if self.combine not in COMBINATIONS:
             choices = ", ".join(COMBINATIONS)
             raise UserError(f"combine {self.combine!r}: choose one of {choices}")
@@ -141,13 +140,10 @@ def _are_probabilities(logits: Array) -> Array:
 
 def _alone(predict: Any) -> Predict:
     """One network as an ensemble of one, `[1, B, C]`."""
-    if not callable(predict):
-        raise UserError(
-            f"a {type(predict).__name__} for a model: give a function from images to logits"
-        )
+    function = plain_function(predict)
 
     def members(x: Array) -> Array:
-        logits = predict(x)
+        logits = function(x)
         if getattr(logits, "ndim", 2) != 2:
             raise UserError(
                 f"logits of shape {logits.shape}: one network's are [B, classes]; for several "
