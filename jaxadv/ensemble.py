@@ -215,8 +215,12 @@ def _joined(join: Callable[[list[Array]], Array], logits: Sequence[Array]) -> Ar
     Raises:
         UserError: if they are of different classes, or no logits.
     """
-    shapes = [np.shape(each) if hasattr(each, "dtype") else type(each).__name__ for each in logits]
-    if len({shape[-2:] for shape in shapes}) > 1 or any(len(s) < 2 for s in shapes):
+    for each in logits:
+        if not hasattr(each, "dtype"):
+            kind = type(each).__name__
+            raise UserError(f"a member returned a {kind}: give functions that return logits alone")
+    shapes = [np.shape(each) for each in logits]
+    if len({shape[-2:] for shape in shapes}) > 1 or any(len(shape) < 2 for shape in shapes):
         raise UserError(
             f"members' logits of shapes {', '.join(map(str, shapes))}: give members that return "
             "[B, classes] of the same classes"

@@ -46,7 +46,7 @@ class DenseDNAModule(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Outputs:
-        image_batch(x, "the dense DNA")
+        image_batch(x, "the dense DNA", flat=True)
         widths = (*self.widths, math.prod(x.shape[1:]))
         own = _innermost(self.unshared, len(widths))
         features, hidden = x, x.reshape(1, len(x), -1)

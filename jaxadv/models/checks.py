@@ -57,11 +57,16 @@ def floats(x: Any) -> None:
         raise UserError(f"images of {x.dtype}: give floats in [0, 1], such as x / 255.0 of bytes")
 
 
-def image_batch(x: Array, network: str, least: int = 1, multiple: int = 1) -> None:
+def image_batch(
+    x: Array, network: str, least: int = 1, multiple: int = 1, *, flat: bool = False
+) -> None:
     """Refuse what is not `[B, H, W, C]` of a size that the network can take.
 
     least: pixels a side that leave something after all pools. multiple: of which sides must be.
+    flat: whether `[B, D]` will do too, as for a network that flattens its images.
     """
+    if flat and x.ndim == 2 and x.size:
+        return
     if x.ndim != 4:
         raise UserError(
             f"images of shape {x.shape}: {network} takes [B, height, width, channels]; x[None] "

@@ -105,7 +105,7 @@ class FCModule(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool = False) -> Array:
-        image_batch(x, "the FC network")
+        image_batch(x, "the FC network", flat=True)
         x = x.reshape(x.shape[0], -1)
         blocks = []
         for block, width in enumerate(self.widths, start=1):
