@@ -165,3 +165,86 @@ def test_no_fit_where_there_is_none(x, y):
 def test_one_member_cannot_disagree():
     with pytest.raises(UserError, match="1 member"):
         metrics.disagreement(np.full((1, 2, 3), 1 / 3))
+
+
+SCORES = np.eye(4)[[0, 1, 2, 3, 3]]
+TRUTH = np.array([0, 1, 2, 3, 0])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64])
+def test_labels_of_any_whole_type_will_do(kind):
+    expected = [False, False, False, False, True]
+    assert metrics.wrong(SCORES, TRUTH.astype(kind)).tolist() == expected
+    assert metrics.wrong(SCORES.astype(np.float16), TRUTH.tolist()).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "words"),
+    [
+        (SCORES, TRUTH[:, None], "labels of shape (5, 1)"),
+        (SCORES[:4], np.eye(4, dtype=int), "labels of shape (4, 4)"),
+        (SCORES, TRUTH[:4], "each of 5 examples"),
+        (TRUTH, TRUTH, "scores of shape (5,)"),
+        (SCORES > 0, TRUTH, "type bool"),
+        (SCORES, TRUTH.astype(str), "labels of type <U"),
+        (SCORES, TRUTH + 0.5, "labels of type float64"),
+        (SCORES, TRUTH + 1, "labels from 1 to 4: class indices are 4 classes, 0 to 3; subtract 1"),
+        (SCORES, TRUTH - 1, "labels from -1"),
+        (SCORES, 0, "labels of shape ()"),
+        (SCORES.astype(str), TRUTH, "type <U"),
+    ],
+    ids=range(11),
+)
+def test_what_has_no_wrong_is_named(scores, labels, words):
+    with pytest.raises(UserError) as error:
+        metrics.wrong(scores, labels)
+    assert words in str(error.value)
+
+
+def test_nan_predicts_nothing():
+    """Its argmax is 0: every label of class 0 would count as right."""
+    scores = np.array([[np.nan] * 3, [0.1, np.nan, 0.2], [1.0, 0.0, 0.0], [-np.inf, 0.0, np.inf]])
+    assert metrics.wrong(scores, [0, 2, 0, 2]).tolist() == [True, True, False, False]
+    both = np.stack([scores, np.eye(3)[[0, 2, 0, 2]]])
+    assert metrics.ensemble_wrong(both, [0, 2, 0, 2]).tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: metrics.rate([0.3, 0.7]), "event of type float64"),
+        (lambda: metrics.rate([True, False], [True]), "events (2,), given (1,)"),
+        (lambda: metrics.rate(["yes"]), "event of type <U3"),
+        (lambda: metrics.rate(SCORES > 0), "events (5, 4)"),
+        (lambda: metrics.rate(True), "events ()"),
+        (lambda: metrics.transfer_rate(SOURCE, TARGET[:3]), "events (3,), given (6,)"),
+        (
+            lambda: metrics.transfer_rate_clean_correct(SOURCE, TARGET, SOURCE[:2], TARGET),
+            "wrong of shapes (6,), (2,), (6,)",
+        ),
+        (lambda: metrics.transfer_rate(SCORES[:, 0] / 3, TRUTH > 1), "given of type float64"),
+        (lambda: metrics.fooled(SCORES > 0, (5,)), "members [5]: the ensemble has 0 to 4"),
+        (lambda: metrics.fooled(SCORES > 0, (-1,)), "members [-1]"),
+        (lambda: metrics.fooled(SCORES > 0, ()), "members ()"),
+        (lambda: metrics.fooled(SOURCE, (0,)), "wrong members of shape (6,)"),
+        (lambda: metrics.ensemble_wrong(SCORES, TRUTH), "give [M, N, C]"),
+        (lambda: metrics.disagreement(SCORES), "give [M, N, C]"),
+        (lambda: metrics.detection(0.3, [0.4]), "give [N] and [K]"),
+        (lambda: metrics.pathway_rates(SCORES > 0, np.zeros(4)), "wrong (5, 4), errors (4,)"),
+    ],
+    ids=range(16),
+)
+def test_what_has_no_rate_is_named(call, words):
+    with pytest.raises(UserError) as error:
+        call()
+    assert words in str(error.value)
+
+
+def test_zeros_and_ones_are_events():
+    assert metrics.rate(np.array([0, 1, 1, 1])) == (0.75, 4)
+    assert metrics.rate([1.0, 0.0], [0, 1]) == (0.0, 1)
+
+
+def test_scores_that_are_nan_detect_nothing():
+    assert metrics.detection([0.1, np.nan], [0.5]) == (None, None, 1, None)
+    assert metrics.detection([0.1, 0.2], [0.5, np.nan]) == (None, None, 2, None)
