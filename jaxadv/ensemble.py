@@ -6,14 +6,14 @@ that are already trained. Losses, attacks and evaluation see only `Ensemble`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxadv.checks import is_traced
+from jaxadv.checks import is_traced, numbers
 from jaxadv.data.batches import to_float
 from jaxadv.data.dataset import Dataset, check_labels
 from jaxadv.errors import UserError
@@ -65,7 +65,7 @@ def check_indices(indices: Indices, size: int) -> None:
     """
     if is_traced(indices):
         return
-    found = np.asarray(indices)
+    found = np.asarray(numbers("members", indices, "give a list of their numbers, [0] say"))
     if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu":
         raise UserError(f"members {indices}: give a list of their numbers, [0] say")
     if found.min() < 0 or found.max() >= size:
@@ -75,6 +75,19 @@ def check_indices(indices: Indices, size: int) -> None:
 def predict(ensemble: Ensemble, variables: Variables) -> Predict:
     """The ensemble in eval mode as a plain function `x [B, …] -> logits [M, B, C]`."""
     return lambda x: ensemble.apply(variables, x, train=False, key=None)[0].logits
+
+
+def check_ensemble(ensemble: Any) -> None:
+    """Refuse what is no ensemble.
+
+    Raises:
+        UserError: if so.
+    """
+    if not isinstance(ensemble, Ensemble):
+        raise UserError(
+            f"a {type(ensemble).__name__} for an ensemble: give ensemble.stacked(model), or "
+            "ensemble.callables([f, g])"
+        )
 
 
 def check_classes(ensemble: Ensemble, variables: Variables, dataset: Dataset) -> None:
@@ -100,8 +113,13 @@ def member(variables: Variables, index: int) -> Variables:
     Raises:
         UserError: if it has no such member.
     """
+    shapes = _shapes(variables)
+    if not shapes or () in shapes:
+        raise UserError("variables without members: give those of a stacked ensemble")
     if not is_traced(index):
-        check_indices([index], min(len(leaf) for leaf in jax.tree.leaves(variables)))
+        if np.ndim(index) != 0:
+            raise UserError(f"member {index}: give the number of one")
+        check_indices([index], min(shape[0] for shape in shapes))
     return jax.tree.map(lambda leaf: leaf[index], variables)
 
 
@@ -111,10 +129,39 @@ def stack(members: Sequence[Variables]) -> Variables:
     Raises:
         UserError: if there are none, or they are of different architectures.
     """
-    shapes = [jax.tree.map(jnp.shape, each) for each in members]
-    if not shapes or any(each != shapes[0] for each in shapes):
-        raise UserError(f"{len(shapes)} members to stack: give at least 1, of one architecture")
+    if not isinstance(members, Sequence) or isinstance(members, str):
+        raise UserError(f"a {type(members).__name__} of members to stack: give a list of variables")
+    forms = [(jax.tree.structure(each), _shapes(each)) for each in members]
+    if not forms or not forms[0][1] or any(each != forms[0] for each in forms):
+        raise UserError(f"{len(forms)} members to stack: give at least 1, of one architecture")
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+
+
+def _shapes(variables: Variables) -> list[tuple[int, ...]]:
+    """The shapes of all arrays in the variables.
+
+    Raises:
+        UserError: if there is anything but arrays in them.
+    """
+    leaves = jax.tree.leaves(variables)
+    for leaf in leaves:
+        if not hasattr(leaf, "shape"):
+            raise UserError(f"a {type(leaf).__name__} among variables: give those of `init`")
+    return [leaf.shape for leaf in leaves]
+
+
+def _check_members(variables: Variables, size: int) -> None:
+    """Refuse variables that are not those of so many stacked members.
+
+    Raises:
+        UserError: if so.
+    """
+    shapes = _shapes(variables)
+    if not shapes or any(shape[:1] != (size,) for shape in shapes):
+        found = sorted({shape[:1] for shape in shapes})
+        raise UserError(
+            f"variables with a first axis of {found}: give those of {size} stacked members"
+        )
 
 
 def stacked(model: Model, size: int = 2) -> Ensemble:
@@ -133,6 +180,8 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
     def apply(
         variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
     ) -> tuple[EnsembleOutputs, Variables]:
+        _check_members(variables, size)
+
         def one(member_variables: Variables, index: Array) -> tuple[Array, Array, Variables]:
             member_key = None if key is None else jax.random.fold_in(key, index)
             outputs, updated = model.apply(member_variables, x, train=train, key=member_key)
@@ -146,11 +195,18 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
 
     def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
         check_indices(indices, size)
+        _check_members(variables, size)
         chosen = jax.tree.map(lambda leaf: leaf[jnp.asarray(indices)], variables)
         return stacked(model, len(indices)), chosen
 
     def put(variables: Variables, indices: Indices, chosen: Variables) -> Variables:
         check_indices(indices, size)
+        _check_members(variables, size)
+        _check_members(chosen, len(indices))
+        alike = str(jax.tree.structure(variables)) == str(jax.tree.structure(chosen))
+        pairs = zip(_shapes(variables), _shapes(chosen), strict=False)
+        if not alike or any(old[1:] != new[1:] for old, new in pairs):
+            raise UserError("variables of another architecture: give what `pick` gave, or its like")
         places = jnp.asarray(indices)
         return jax.tree.map(lambda all_, some: all_.at[places].set(some), variables, chosen)
 
@@ -169,7 +225,8 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
     Raises:
         UserError: if there are none; when applied, if they have different classes.
     """
-    if not groups or not all(isinstance(group, Ensemble) for group in groups):
+    listed = isinstance(groups, Sequence) and not isinstance(groups, Ensemble | str) and groups
+    if not listed or not all(isinstance(group, Ensemble) for group in groups):
         raise UserError("groups to mix: give a list of ensembles, stacked(model) say")
 
     def init(key: Key, x: Array) -> Variables:
@@ -179,6 +236,7 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
     def apply(
         variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
     ) -> tuple[EnsembleOutputs, Variables]:
+        _check_groups(variables, len(groups))
         results = [
             group.apply(v, x, train=train, key=None if key is None else jax.random.fold_in(key, i))
             for i, (group, v) in enumerate(zip(groups, variables, strict=True))
@@ -194,12 +252,15 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
 
     def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
         check_indices(indices, len(owners))
+        _check_groups(variables, len(groups))
         chosen = [owners[index] for index in indices]
         parts = [groups[g].pick(variables[g], (i,)) for g, i in chosen]
         return mixed([part for part, _ in parts]), tuple(v for _, v in parts)
 
     def put(variables: Variables, indices: Indices, chosen: Variables) -> Variables:
         check_indices(indices, len(owners))
+        _check_groups(variables, len(groups))
+        _check_groups(chosen, len(indices))
         whole = list(variables)
         for index, part in zip(indices, chosen, strict=True):
             g, i = owners[index]
@@ -207,6 +268,17 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
         return tuple(whole)
 
     return Ensemble(init, apply, len(owners), pick, put)
+
+
+def _check_groups(variables: Any, count: int) -> None:
+    """Refuse what is not the variables of so many groups.
+
+    Raises:
+        UserError: if so.
+    """
+    if not isinstance(variables, tuple | list) or len(variables) != count:
+        kind = type(variables).__name__
+        raise UserError(f"a {kind} for the variables of {count} groups: give a tuple, one a group")
 
 
 def _joined(join: Callable[[list[Array]], Array], logits: Sequence[Array]) -> Array:
@@ -219,6 +291,7 @@ def _joined(join: Callable[[list[Array]], Array], logits: Sequence[Array]) -> Ar
         if not hasattr(each, "dtype"):
             kind = type(each).__name__
             raise UserError(f"a member returned a {kind}: give functions that return logits alone")
+        numbers("a member's logits", each, "give functions that return real numbers [B, classes]")
     shapes = [np.shape(each) for each in logits]
     if len({shape[-2:] for shape in shapes}) > 1 or any(len(shape) < 2 for shape in shapes):
         raise UserError(
@@ -301,7 +374,7 @@ def callables(functions: Sequence[Predict]) -> Ensemble:
         UserError: if there are none, or what is given is no function; when applied, if they do not
             return logits of the same classes.
     """
-    if callable(functions) or not functions:
+    if not isinstance(functions, Sequence) or isinstance(functions, str) or not functions:
         raise UserError("functions of an ensemble: give a list of at least one, [f, g] say")
     functions = [plain_function(function) for function in functions]
 

@@ -4,6 +4,7 @@
 What comes back are probabilities; every rate is a reduction of them (`jaxadv.metrics`).
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,7 +16,7 @@ from jax import lax
 from jaxadv.attacks import Attack, CarliniWagner, Flags, example_keys
 from jaxadv.attacks import ensemble as ensemble_direction
 from jaxadv.attacks.flags import warn
-from jaxadv.checks import check_key, check_whole, is_traced
+from jaxadv.checks import check_function, check_key, check_whole, is_traced, numbers
 from jaxadv.data.batches import to_float
 from jaxadv.data.dataset import Dataset, check_dataset
 from jaxadv.ensemble import (
@@ -23,6 +24,7 @@ from jaxadv.ensemble import (
     EnsembleOutputs,
     Indices,
     check_classes,
+    check_ensemble,
     check_indices,
     predict,
 )
@@ -73,13 +75,18 @@ def in_chunks(function: Callable[..., Any], size: int, *arrays: Array) -> Any:
             them.
     """
     check_whole("chunk", size, 1)
-    lengths = {len(array) for array in arrays}
+    check_function("chunks", function, "a function of arrays")
+    found = [
+        array if isinstance(array, jax.Array) else numbers("arrays", array, "give arrays [N, …]")
+        for array in arrays
+    ]
+    lengths = {len(array) if array.ndim else 0 for array in found}
     if len(lengths) != 1 or 0 in lengths:
         raise UserError(f"arrays of {sorted(lengths)} examples: give all one length, at least 1")
     count = lengths.pop()
     size = min(size, count)
     chunks = -(-count // size)
-    padded = [jnp.asarray(array)[jnp.arange(chunks * size) % count] for array in arrays]
+    padded = [jnp.asarray(array)[jnp.arange(chunks * size) % count] for array in found]
     shaped = [array.reshape(chunks, size, *array.shape[1:]) for array in padded]
     joined = lax.map(lambda chunk: function(*chunk), tuple(shaped))
     return jax.tree.map(lambda leaf: leaf.reshape(chunks * size, *leaf.shape[2:])[:count], joined)
@@ -145,12 +152,39 @@ def check_attack(attack: Any) -> None:
         raise UserError(f"{kind} for an attack: give one of jaxadv.attacks, pgd(0.1, 0.01) say")
 
 
+def _check_call(attack: Callable[..., Any]) -> None:
+    """Refuse a function that does not take a radius.
+
+    Raises:
+        UserError: if so.
+    """
+    try:
+        inspect.signature(attack).bind(0.0)
+    except TypeError:
+        name = getattr(attack, "__name__", type(attack).__name__)
+        raise UserError(f"attack {name}: give a function of eps alone, attacks.fgsm say") from None
+    except ValueError:  # one that does not say what it takes
+        pass
+
+
+def _named(name: str, found: Any) -> dict[str, Array]:
+    """What `measure` or `examine` found.
+
+    Raises:
+        UserError: if it is no dict.
+    """
+    if not isinstance(found, Mapping):
+        raise UserError(f"{name} returned a {type(found).__name__}: let it return a dict of arrays")
+    return dict(found)
+
+
 def _checked(ensemble: Ensemble, variables: Variables, dataset: Dataset, key: Key) -> Dataset:
     """The data as jax arrays, once they fit the networks; of constants no copy is folded.
 
     Raises:
         UserError: if they do not, or the key is none.
     """
+    check_ensemble(ensemble)
     check_dataset(dataset)
     check_key(key)
     check_classes(ensemble, variables, dataset)
@@ -214,8 +248,15 @@ def evaluate(
             f"a {type(attack).__name__} for attacks of every radius: give a function of eps, "
             "attacks.fgsm or lambda eps: attacks.pgd(eps, 0.01)"
         )
-    if np.ndim(eps) != 1 or len(eps) == 0:
-        raise UserError(f"eps {eps}: give a list of radii [A], [0.1] say")
+    _check_call(attack)
+    wanted = "give a list of radii [A], [0.1] say"
+    radii = numbers("eps", eps, wanted)
+    if radii.ndim != 1 or len(radii) == 0:
+        raise UserError(f"eps {eps}: {wanted}")
+    for name, function in {"measure": measure, "examine": examine}.items():
+        if function is not None:
+            check_function(name, function, "a function that returns a dict of arrays")
+    check_ensemble(ensemble)
     for radius in () if is_traced(eps) else np.asarray(eps):
         check_attack(attack(radius))  # refuses what can be looked at: below it is traced
     check_whole("keep", keep, 0)
@@ -226,14 +267,14 @@ def evaluate(
         def outputs(x: Array) -> tuple[Any, ...]:
             x = to_float(x)
             result = ensemble.apply(variables, x, train=False, key=None)[0]
-            examined = examine(result, x) if examine else {}
+            examined = _named("examine", examine(result, x)) if examine else {}
             first = {name: jnp.moveaxis(array, -1, 0) for name, array in examined.items()}
             features = result.features if measure else ()
             return jnp.moveaxis(jax.nn.softmax(result.logits), 1, 0), features, first
 
         probabilities, features, examined = in_chunks(outputs, chunk, images)
         last = {name: jnp.moveaxis(array, 0, -1) for name, array in examined.items()}
-        measured = measure(features) if measure else {}
+        measured = _named("measure", measure(features)) if measure else {}
         return jnp.moveaxis(probabilities, 0, 1), {**last, **measured}
 
     def perturbed(made: Attack | CarliniWagner) -> tuple[Array, Flags]:

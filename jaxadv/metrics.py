@@ -3,14 +3,15 @@
 Every rate carries its count. A rate of nothing, 0/0, is None: neither 0 nor 1 would be true.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit  # of Student; importing scipy.stats takes a second
 
+from jaxadv.checks import check_single, check_whole, numbers
 from jaxadv.data.dataset import check_labels
 from jaxadv.ensemble import check_indices
 from jaxadv.errors import UserError
@@ -30,7 +31,7 @@ def _whether(value: ArrayLike, name: str) -> np.ndarray:
     Raises:
         UserError: if it holds anything else: probabilities would all count as true.
     """
-    found = np.asarray(value)
+    found = np.asarray(numbers(name, value, "give whether it holds, true or false"))
     if found.dtype != bool and not (found.dtype.kind in "iuf" and np.isin(found, (0, 1)).all()):
         raise UserError(f"{name} of type {found.dtype}: give whether it holds, true or false")
     return found.astype(bool)
@@ -60,23 +61,20 @@ def wrong(probabilities: Array, labels: Array) -> Array:
         UserError: if they are no scores of each class, or the labels no class indices `[N]` of
             these.
     """
-    scores = np.asarray(probabilities)
-    if scores.ndim < 2 or scores.dtype.kind == "b" or not _is_number(scores):
+    scores = np.asarray(numbers("scores", probabilities, "give each class's, [N, C]"))
+    if scores.ndim < 2 or scores.dtype.kind == "b":
         raise UserError(
             f"scores of shape {scores.shape} and type {scores.dtype}: give each class's, [N, C]"
         )
-    if np.shape(labels) != scores.shape[-2:-1]:
+    labels = numbers("labels", labels, "give class indices, whole numbers from 0")
+    if labels.shape != scores.shape[-2:-1]:
         raise UserError(
-            f"labels of shape {np.shape(labels)} for scores of shape {scores.shape}: give one "
+            f"labels of shape {labels.shape} for scores of shape {scores.shape}: give one "
             f"class index for each of {scores.shape[-2]} examples"
         )
     check_labels(labels, scores.shape[-1])
     undecided = np.isnan(scores.max(axis=-1, initial=-np.inf))
     return (scores.argmax(axis=-1) != np.asarray(labels)) | undecided
-
-
-def _is_number(array: np.ndarray) -> bool:
-    return np.issubdtype(array.dtype, np.number) or array.dtype.name.startswith(("bfloat", "float"))
 
 
 def fooled(wrong_members: Array, members: Sequence[int]) -> Array:
@@ -118,9 +116,10 @@ def transfer_rate_clean_correct(
 
 def ensemble_wrong(probabilities: Array, labels: Array) -> Array:
     """Whether the mean of the members' probabilities errs: `[M, N, C]` gives `[N]`."""
-    if np.ndim(probabilities) != 3 or len(probabilities) == 0:
-        raise UserError(f"probabilities of shape {np.shape(probabilities)}: give [M, N, C]")
-    return wrong(np.mean(probabilities, axis=0), labels)
+    p = np.asarray(numbers("probabilities", probabilities, "give [M, N, C]"))
+    if p.ndim != 3 or len(p) == 0 or p.dtype == bool:
+        raise UserError(f"probabilities of shape {p.shape} and type {p.dtype}: give [M, N, C]")
+    return wrong(np.mean(p, axis=0), labels)
 
 
 def disagreement(probabilities: Array) -> Array:
@@ -132,9 +131,12 @@ def disagreement(probabilities: Array) -> Array:
     Raises:
         UserError: if there are no two members.
     """
-    p = np.asarray(probabilities, np.float64)
-    if p.ndim != 3:
-        raise UserError(f"probabilities of shape {p.shape}: give [M, N, C]")
+    found = numbers("probabilities", probabilities, "give [M, N, C]")
+    if found.ndim != 3 or found.dtype == bool:
+        raise UserError(
+            f"probabilities of shape {found.shape} and type {found.dtype}: give [M, N, C]"
+        )
+    p = np.asarray(found, np.float64)
     if len(p) < 2:
         raise UserError(f"disagreement of {len(p)} member(s): give at least 2")
     pairs = combinations(range(len(p)), 2)
@@ -165,9 +167,14 @@ def detection(natural: ArrayLike, attacked: ArrayLike, alarms: float = 0.05) -> 
     Raises:
         UserError: if `alarms` is no share, or the scores no lists.
     """
-    if not 0 <= alarms <= 1:
-        raise UserError(f"false alarms {alarms}: give a share between 0 and 1")
-    natural, attacked = (np.asarray(scores, np.float64) for scores in (natural, attacked))
+    share = "a share between 0 and 1"
+    check_single("false alarms", alarms, f"give {share}")
+    if alarms > 1:
+        raise UserError(f"false alarms {alarms}: give {share}")
+    natural, attacked = (
+        np.asarray(numbers("scores", scores, "give [N] and [K]"), np.float64)
+        for scores in (natural, attacked)
+    )
     if natural.ndim != 1 or attacked.ndim != 1:
         raise UserError(f"scores of shapes {natural.shape}, {attacked.shape}: give [N] and [K]")
     if len(natural) == 0 or len(attacked) == 0 or np.isnan([natural.max(), attacked.max()]).any():
@@ -189,8 +196,9 @@ def pathway_rates(wrong_members: Array, errors: Array) -> dict[str, Rate]:
     "dual_incorrect", and "det_correct": right is the one nearest to the image shown.
     """
     right = ~_whether(wrong_members, "wrong members")
-    if right.ndim != 2 or right.shape != np.shape(errors):
-        raise UserError(f"wrong {right.shape}, errors {np.shape(errors)}: give [M, N] both")
+    errors = numbers("errors", errors, "give squared errors [M, N]")
+    if right.ndim != 2 or right.shape != errors.shape:
+        raise UserError(f"wrong {right.shape}, errors {errors.shape}: give [M, N] both")
     some, every = right.any(axis=0), right.all(axis=0)
     nearest = np.asarray(errors).argmin(axis=0)
     return {
@@ -223,8 +231,15 @@ class Interval(NamedTuple):
 
 
 def interval(values: Sequence[float]) -> Interval | None:
-    """Mean and Student-t 95 % interval of one value a seed; None where there are none."""
-    finite = np.asarray([v for v in values if v is not None and np.isfinite(v)], np.float64)
+    """Mean and Student-t 95 % interval of one value a seed; None where there are none.
+
+    Seeds whose value is None or not finite are left out.
+
+    Raises:
+        UserError: if they are no list of numbers.
+    """
+    every = _listed(values)
+    finite = every[np.isfinite(every)]
     if len(finite) == 0:
         return None
     half = None
@@ -234,9 +249,49 @@ def interval(values: Sequence[float]) -> Interval | None:
     return Interval(float(finite.mean()), half, float(np.median(finite)), len(finite))
 
 
+def _listed(values: Any) -> np.ndarray:
+    """Numbers `[N]` in float64, NaN for None.
+
+    Raises:
+        UserError: if they are no list of numbers.
+    """
+    wanted = "give a list of numbers, one a seed or a point"
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        values = [np.nan if value is None else value for value in values]
+    found = numbers("values", values, wanted)
+    if found.ndim != 1:
+        raise UserError(f"values of shape {found.shape}: {wanted}")
+    return np.asarray(found, np.float64)
+
+
 def paired_difference(a: dict[int, float], b: dict[int, float]) -> Interval | None:
-    """Interval of `a − b` over the seeds both have."""
-    return interval([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())])
+    """Interval of `a − b` over the seeds both have.
+
+    Raises:
+        UserError: if they are no numbers by seed.
+    """
+    if not isinstance(a, Mapping) or not isinstance(b, Mapping):
+        raise UserError(
+            f"a {type(a).__name__} and a {type(b).__name__} to compare: give {{seed: value}} both"
+        )
+    seeds = sorted(a.keys() & b.keys())
+    return interval(_listed([a[s] for s in seeds]) - _listed([b[s] for s in seeds]))
+
+
+def _points(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The coordinates `[N]` of points in float64.
+
+    Raises:
+        UserError: if they are no two lists of numbers of one length.
+    """
+    x, y = _listed(x), _listed(y)
+    if len(x) != len(y):
+        raise UserError(f"{len(x)} values of x, {len(y)} of y: give one y for each x")
+    return x, y
+
+
+def _finite(*arrays: np.ndarray) -> bool:
+    return all(np.isfinite(array).all() for array in arrays)
 
 
 class Line(NamedTuple):
@@ -250,9 +305,14 @@ def mean_line(curves: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Line
     """The mean of the least-squares lines of y on x of each curve, a seed's `(x, y)` say.
 
     The points of a seed share its initial weights and batches; seeds are independent, so the
-    interval is over their slopes. Curves without two different x are left out; None if all are.
+    interval is over their slopes. Curves without two different x, or with a value that is not
+    finite, are left out; None if all are.
+
+    Raises:
+        UserError: if a curve is no two lists of numbers of one length.
     """
-    lines = [np.polyfit(x, y, 1) for x, y in curves if len(set(x)) > 1]
+    points = [_points(x, y) for x, y in curves]
+    lines = [np.polyfit(x, y, 1) for x, y in points if len(set(x)) > 1 and _finite(x, y)]
     if not lines:
         return None
     slopes, intercepts = np.transpose(lines)
@@ -273,10 +333,17 @@ def polynomial_fit(x: Sequence[float], y: Sequence[float], degree: int) -> Fit |
     """The least-squares polynomial of `y` on `x`, both `[N]`.
 
     None where it is not determined (no more than `degree` different x), would meet every point
-    whatever they are (no more than `degree` + 1 points), or y is constant, so that R² is 0/0.
+    whatever they are (no more than `degree` + 1 points), y is constant, so that R² is 0/0, or a
+    value is not finite.
+
+    Raises:
+        UserError: if these are no two lists of numbers of one length, or no degree.
     """
-    if len(set(x)) <= degree or len(x) <= degree + 1 or len(set(y)) < 2:
+    check_whole("degree", degree, 0)
+    at, found = _points(x, y)
+    few = len(set(at)) <= degree or len(at) <= degree + 1 or len(set(found)) < 2
+    if few or not _finite(at, found):
         return None
-    coefficients = np.polyfit(x, y, degree)
-    missed = np.asarray(y) - np.polyval(coefficients, x)
-    return Fit(tuple(coefficients.tolist()), float(1 - np.mean(missed**2) / np.var(y)), len(x))
+    coefficients = np.polyfit(at, found, degree)
+    missed = found - np.polyval(coefficients, at)
+    return Fit(tuple(coefficients.tolist()), float(1 - np.mean(missed**2) / np.var(found)), len(at))

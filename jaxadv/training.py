@@ -17,7 +17,7 @@ import optax
 from jax import lax
 from jax.typing import ArrayLike
 
-from jaxadv.checks import check_whole
+from jaxadv.checks import check_choice, check_function, check_whole, numbers
 from jaxadv.compilation import jit
 from jaxadv.data.batches import epoch_indices, take
 from jaxadv.data.dataset import Dataset, check_dataset
@@ -124,6 +124,7 @@ def init(
     _check_phases(phases)
     check_dataset(dataset)
     _check_seeds(seeds, settings or {})
+    check_function("init", ensemble_init, "a function (key, x) -> variables, ensemble.init say")
     example = take(dataset, jnp.zeros(1, jnp.int32)).images
 
     def one(seed: Array, settings: dict[str, Array]) -> State:
@@ -138,12 +139,24 @@ def init(
 
 
 def _check_phases(phases: Any) -> None:
-    if isinstance(phases, Phase) or not all(isinstance(phase, Phase) for phase in phases):
+    listed = isinstance(phases, Sequence) and not isinstance(phases, Phase | str)
+    if not listed or not all(isinstance(phase, Phase) for phase in phases):
         raise UserError("phases: give a list of them, [phase]")
+    for number, phase in enumerate(phases):
+        for name in ("loss", "transform", "trainable", "check"):
+            check_function(f"phase {number}'s {name}", getattr(phase, name), "a function")
+        if not isinstance(phase.optimizer, optax.GradientTransformation):
+            kind = type(phase.optimizer).__name__
+            raise UserError(f"a {kind} for an optimizer: give Optax's, optax.adam(1e-3) say")
+        if phase.shares is not None and phase.shares not in range(number):
+            raise UserError(
+                f"phase {number} shares the optimizer of {phase.shares!r}: give the number of an "
+                "earlier phase"
+            )
 
 
 def _check_seeds(seeds: Any, settings: Mapping[str, ArrayLike]) -> None:
-    found = np.asarray(seeds)
+    found = np.asarray(numbers("seeds", seeds, "give a list, range(4) say"))
     if found.ndim != 1:
         raise UserError(f"seeds {seeds}: give a list, range(4) say")
     if len(found) == 0:
@@ -151,7 +164,10 @@ def _check_seeds(seeds: Any, settings: Mapping[str, ArrayLike]) -> None:
     whole = np.issubdtype(found.dtype, np.integer)
     if not whole or found.min() < 0 or found.max() >= 2**32:
         raise UserError(f"seeds {found.tolist()}: give whole numbers from 0 to {2**32 - 1}")
+    if not isinstance(settings, Mapping):
+        raise UserError(f"a {type(settings).__name__} for settings: give {{name: one value a run}}")
     for name, values in settings.items():
+        numbers(f"setting {name!r}", values, "give one number a seed")
         if np.shape(values) != found.shape:
             raise UserError(
                 f"setting {name!r} of shape {np.shape(values)}: give one value for each of "
@@ -173,6 +189,21 @@ def onward(state: State, phases: Sequence[Phase]) -> State:
     return copied._replace(optimizers=optimizers, epoch=jnp.zeros_like(copied.epoch))
 
 
+def _of_loss(found: Any) -> tuple[Array, tuple[Variables, Metrics]]:
+    """What a phase's loss returned.
+
+    Raises:
+        UserError: if it is something else.
+    """
+    pair = isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], tuple)
+    if not pair or len(found[1]) != 2 or not isinstance(found[1][1], Mapping):
+        raise UserError("a loss: let it return (value, (variables, {name: metric}))")
+    value = numbers("value of the loss", found[0], "let it return one float")
+    if value.ndim != 0 or not jnp.issubdtype(value.dtype, jnp.floating):
+        raise UserError(f"a loss of shape {value.shape} and type {value.dtype}: give one float")
+    return found
+
+
 def _update(
     phase: Phase, index: int, state: State, batch: Dataset, key: Key
 ) -> tuple[State, Metrics]:
@@ -182,7 +213,7 @@ def _update(
 
     def loss(trained: PyTree) -> tuple[Array, tuple[Variables, Metrics]]:
         variables = _merge(trained, fixed)
-        return phase.loss(variables, batch, loss_key, state.epoch, state.settings)
+        return _of_loss(phase.loss(variables, batch, loss_key, state.epoch, state.settings))
 
     (value, (variables, metrics)), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
     own = index if phase.shares is None else phase.shares
@@ -234,6 +265,12 @@ def _pass(
     return state, jax.tree.map(jnp.mean, metrics)
 
 
+def _of_monitor(found: Any) -> Metrics:
+    if not isinstance(found, Mapping):
+        raise UserError(f"monitor returned a {type(found).__name__}: give {{name: metric}}")
+    return dict(found)
+
+
 def check_batch_size(batch_size: int, dataset: Dataset) -> None:
     """Refuse batches that the data set cannot fill.
 
@@ -280,8 +317,11 @@ def fit(
     check_batch_size(batch_size, dataset)
     check_whole("epochs", epochs, 0)
     check_whole("at_once", at_once, 0)
-    if turns not in ("batches", "epochs"):
-        raise UserError(f"turns {turns!r}: choose batches or epochs")
+    check_choice("turns", turns, ("batches", "epochs"))
+    if monitor is not None:
+        check_function("monitor", monitor, "a function (variables, batch) -> metrics")
+    if not isinstance(state, State):
+        raise UserError(f"a {type(state).__name__} for a state: give what training.init returned")
     if len(state.optimizers) != len(phases):
         raise UserError(
             f"{len(phases)} phases, a state of {len(state.optimizers)}: give the phases that "
@@ -296,7 +336,7 @@ def fit(
     def one(state: State, dataset: Dataset) -> tuple[State, Metrics]:
         state, metrics = epoch(phases, batch_size, state, dataset, turns)
         if monitor is not None:
-            metrics |= monitor(state.variables, take(dataset, probe))
+            metrics |= _of_monitor(monitor(state.variables, take(dataset, probe)))
         return state, metrics
 
     done = int(state.epoch[0])

@@ -259,3 +259,30 @@ def test_chunks_of_what_there_is_not():
     refused(lambda: in_chunks(jnp.sin, 0, jnp.ones(3)), "chunk 0")
     refused(lambda: in_chunks(jnp.sin, 2, jnp.ones(0)), "at least 1")
     refused(lambda: in_chunks(jnp.add, 2, jnp.ones(3), jnp.ones(4)), "one length")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda e, d: evaluate(lambda x: x, (), attacks.fgsm, [0.1], d, KEY),
+        lambda e, d: evaluate(e, (), lambda: attacks.fgsm(0.1), [0.1], d, KEY),
+        lambda e, d: evaluate(e, (), attacks.fgsm, np.array(["a", "b"]), d, KEY),
+        lambda e, d: evaluate(e, (), attacks.fgsm, [[0.1], [0.1, 0.2]], d, KEY),
+        lambda e, d: evaluate(e, (), attacks.fgsm, [0.1], d, KEY, examine="all"),
+        lambda e, d: evaluate(e, (), attacks.fgsm, [0.1], d, KEY, examine=lambda outputs, x: 3),
+        lambda e, d: evaluate(e, (), attacks.fgsm, [0.1], d, KEY, measure=lambda features: 3),
+        lambda e, d: evaluate(e, (), attacks.fgsm, [0.1], d, KEY, chunk=np.ones((3, 3), complex)),
+        lambda e, d: craft([abs], (), [0], attacks.fgsm(0.1), d, KEY),
+        lambda e, d: craft(e, (), [0], attacks.fgsm(0.1), d, np.ones((3, 3), complex)),
+        lambda e, d: in_chunks({}, 2, np.ones(3)),
+        lambda e, d: in_chunks(abs, 2, object()),
+        lambda e, d: in_chunks(abs, 2, 0.5),
+    ],
+    ids=range(13),
+)
+def test_what_is_no_function_array_or_ensemble(call):
+    ensemble = callables([logits])
+    given = Dataset(X, Y)
+    with pytest.raises(UserError) as error:
+        call(ensemble, given)
+    assert_one_line(error)

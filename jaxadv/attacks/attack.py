@@ -22,7 +22,7 @@ from jaxadv.attacks.inputs import (
     fixed_bounds,
     limits,
 )
-from jaxadv.checks import check_key, check_number, check_whole
+from jaxadv.checks import check_flag, check_key, check_number, check_single, check_whole, numbers
 from jaxadv.compilation import repeated
 from jaxadv.errors import UserError
 from jaxadv.precision import in_float32
@@ -38,7 +38,7 @@ def example_keys(key: Key, indices: Array) -> Key:
         UserError: if `key` is no typed key, or the indices are no whole numbers `[B]`.
     """
     check_key(key)
-    indices = jnp.asarray(indices)
+    indices = jnp.asarray(numbers("indices", indices, "give whole numbers [B]"))
     if indices.ndim != 1 or not jnp.issubdtype(indices.dtype, jnp.integer):
         raise UserError(
             f"indices of shape {indices.shape} and type {indices.dtype}: give whole numbers [B]"
@@ -87,6 +87,7 @@ class Attack:
         check_radius("eps", self.eps)
         check_radius("step_size", self.step_size)
         check_whole("steps", self.steps, 0)
+        check_flag("random_start", self.random_start)
         if not isinstance(self.transform, optax.GradientTransformation):
             raise UserError(
                 f"transform {self.transform}: give an Optax transformation, optax.trace(1.0) say"
@@ -214,5 +215,5 @@ def mi_fgsm(
     **settings: Any,
 ) -> Attack:
     """Momentum iterative FGSM (Dong et al. 2018): `igs` along decayed momentum."""
-    check_number("decay", decay, "at least 0 and finite; 1 keeps every gradient alike")
+    check_single("decay", decay, "at least 0 and finite; 1 keeps every gradient alike")
     return igs(eps, steps, ball, transform=_momentum(float(decay)), **settings)

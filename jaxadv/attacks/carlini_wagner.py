@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
@@ -94,6 +95,8 @@ class CarliniWagner:
                 f"direction {kind}: Carlini & Wagner's attack needs a margin, which "
                 "attacks.margin, untargeted, targeted and ensemble have"
             )
+        if np.shape(self.step_size) != ():
+            raise UserError(f"step_size of shape {np.shape(self.step_size)}: give one number")
         x, problem = checked_images(x, self.bounds), direction.by_margin()
         first = each(self.first_constant, "first_constant", x).ravel()
 

@@ -19,6 +19,7 @@ import numpy as np
 from jax import lax
 
 from jaxadv.attacks.balls import unit_l2
+from jaxadv.checks import check_choice, check_flag, check_function, numbers
 from jaxadv.data.dataset import check_labels
 from jaxadv.errors import UserError
 from jaxadv.losses.classification import check_logits, log_cross_entropy, log_odds, margins
@@ -30,11 +31,17 @@ Objective: TypeAlias = Callable[[Array], Array]  # images [B, …] to values [B]
 
 
 def ascend(objective: Objective) -> Direction:
-    """The direction that raises a per-example objective `x [B, …] -> [B]` by its gradient."""
+    """The direction that raises a per-example objective `x [B, …] -> [B]` by its gradient.
+
+    Raises:
+        UserError: if it is no function; when applied, if it gives no numbers.
+    """
+    wanted = "a function from images to values [B]"
+    check_function("an objective", objective, wanted)
 
     def direction(x: Array) -> tuple[Array, Array]:
         def total(x: Array) -> tuple[Array, Array]:
-            values = objective(x)
+            values = numbers("values of the objective", objective(x), f"give {wanted}")
             return jnp.sum(values), values
 
         (_, values), gradient = jax.value_and_grad(total, has_aux=True)(x)
@@ -71,9 +78,8 @@ class Problem:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "predict", plain_function(self.predict))
-        if self.combine not in COMBINATIONS:
-            choices = ", ".join(COMBINATIONS)
-            raise UserError(f"combine {self.combine!r}: choose one of {choices}")
+        check_choice("combine", self.combine, COMBINATIONS)
+        check_flag("targeted", self.targeted)
         check_labels(self.labels)
 
     def __call__(self, x: Array) -> tuple[Array, Array]:
@@ -190,11 +196,14 @@ def resembling(features: Callable[[Array], Array], wanted: Array) -> Direction:
     the network like another image.
 
     Raises:
-        UserError: when applied, if the two differ in shape.
+        UserError: if these are no function and no numbers; when applied, if the two differ in
+            shape.
     """
+    check_function("features", features, "a function from images to [B, D]")
+    wanted = numbers("wanted", wanted, "give the features [B, D] that images are to have")
 
     def unlike(x: Array) -> Array:
-        found = features(x)
+        found = numbers("features", features(x), "give a function from images to [B, D]")
         if np.shape(found) != np.shape(wanted) or np.ndim(found) != 2:
             raise UserError(
                 f"features of shape {np.shape(found)}, wanted {np.shape(wanted)}: give [B, D] both"

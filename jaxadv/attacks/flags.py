@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxadv.attacks.directions import Ascent, Direction, Problem
-from jaxadv.checks import is_traced
+from jaxadv.checks import is_traced, numbers
 from jaxadv.errors import UserError
 from jaxadv.types import Array
 
@@ -50,7 +50,10 @@ def followed(direction: Direction, x: Array) -> tuple[Array, Array, Flags]:
             "attacks.untargeted(model, labels)"
         )
     value, ascent, softmax = found if isinstance(found, Ascent) else (*found[:2], None)
-    if np.shape(ascent) != x.shape or np.shape(value) not in ((), (len(x),)):
+    wanted = "give one value an example, and an ascent in the shape of the images"
+    ascent = numbers("the direction's ascent", ascent, wanted)
+    value = None if value is None else numbers("the direction's values", value, wanted)
+    if ascent.shape != x.shape or np.shape(value) not in ((), (len(x),)):
         raise UserError(
             f"the direction gives values {np.shape(value)} and an ascent {np.shape(ascent)} for "
             f"images {x.shape}: give one value an example, and the shape of the images"

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxadv.checks import is_traced
+from jaxadv.checks import is_traced, numbers
 from jaxadv.errors import UserError
 from jaxadv.types import Array
 
@@ -75,7 +75,8 @@ def checked_images(x: Any, bounds: Bounds) -> Array:
     Raises:
         UserError: if they are no batch of floats, or lie outside the bounds.
     """
-    shape, kind = np.shape(x), getattr(x, "dtype", None) or np.asarray(x).dtype
+    x = numbers("images", x, "give floats within the bounds, of uint8 images x / 255.0")
+    shape, kind = x.shape, x.dtype
     if not jnp.issubdtype(kind, jnp.floating):
         raise UserError(
             f"images of type {kind}: give floats within the bounds, of uint8 images x / 255.0"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxadv.checks import is_traced
+from jaxadv.checks import is_traced, kind_of, numbers
 from jaxadv.errors import UserError
 from jaxadv.types import Array
 
@@ -59,7 +59,8 @@ def check_dataset(dataset: Any) -> None:
     if not isinstance(dataset, Dataset):
         kind = type(dataset).__name__
         raise UserError(f"a {kind} for a data set: give data.Dataset(images, labels)")
-    images, labels = np.shape(dataset.images), np.shape(dataset.labels)
+    given = numbers("images", dataset.images, "give [N, …], uint8 of 0 to 255, or floats")
+    images, labels = given.shape, _class_indices(dataset.labels).shape
     if len(images) < 2 or len(labels) != 1:
         raise UserError(
             f"images of shape {images} and labels of shape {labels}: give [N, …] and [N]"
@@ -78,7 +79,7 @@ def check_image_type(images: Any) -> None:
     Raises:
         UserError: if so.
     """
-    kind = np.dtype(getattr(images, "dtype", object))
+    kind = kind_of(images)
     if not (jnp.issubdtype(kind, jnp.integer) or jnp.issubdtype(kind, jnp.floating)):
         raise UserError(f"images of type {kind}: give uint8 of 0 to 255, or floats")
 
@@ -105,18 +106,29 @@ def check_pixels(images: Any) -> None:
         )
 
 
+def _class_indices(labels: Any) -> Array:
+    """Labels as an array of whole numbers.
+
+    Raises:
+        UserError: if they are others.
+    """
+    wanted = "give class indices, whole numbers from 0"
+    found = numbers("labels", labels, wanted)
+    if found.dtype.kind not in "iu":
+        raise UserError(f"labels of type {found.dtype}: {wanted}")
+    return found
+
+
 def check_labels(labels: Any, classes: int | None = None) -> None:
     """Refuse labels that are no class indices, or have no column among so many classes.
 
     Raises:
         UserError: if so; their values are not looked at where they are traced.
     """
-    kind = np.dtype(getattr(labels, "dtype", None) or np.asarray(labels).dtype)
-    if kind.kind not in "iu":
-        raise UserError(f"labels of type {kind}: give class indices, whole numbers from 0")
-    if is_traced(labels) or np.size(labels) == 0:
+    given = _class_indices(labels)
+    if is_traced(given) or given.size == 0:
         return
-    found = np.asarray(labels)
+    found = np.asarray(given)
     low, high = int(found.min()), int(found.max())
     if low < 0 or (classes is not None and high >= classes):
         several = "whole numbers" if classes is None else f"{classes} classes, 0 to {classes - 1}"

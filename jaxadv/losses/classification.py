@@ -5,7 +5,9 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import optax
+from jax.dtypes import canonicalize_dtype
 
+from jaxadv.checks import check_choice, numbers
 from jaxadv.data.dataset import check_labels
 from jaxadv.errors import UserError
 from jaxadv.types import Array
@@ -27,23 +29,23 @@ def check_logits(logits: Any, labels: Any) -> tuple[Array, Array]:
             f"the model returned a {type(logits).__name__}: give a function that returns the "
             "logits [B, classes] alone"
         )
-    if jnp.issubdtype(logits.dtype, jnp.complexfloating) or logits.ndim < 2:
-        raise UserError(
-            f"logits of shape {logits.shape} and type {logits.dtype}: give numbers [B, classes]"
-        )
+    wanted = "give numbers [B, classes]"
+    if numbers("logits", logits, wanted).ndim < 2:
+        raise UserError(f"logits of shape {logits.shape} and type {logits.dtype}: {wanted}")
     if logits.shape[-1] < 2:
         raise UserError(
             f"logits of shape {logits.shape}: {logits.shape[-1]} classes cannot be told apart; of "
             "a sigmoid's one logit s give jnp.concatenate([jnp.zeros_like(s), s], -1)"
         )
-    found, batch = jnp.shape(labels), logits.shape[:-1]
+    labels = numbers("labels", labels, "give class indices, whole numbers from 0")
+    found, batch = labels.shape, logits.shape[:-1]
     if found not in (batch, batch[-1:]):
         raise UserError(
             f"labels of shape {found} for logits of shape {logits.shape}: give one class index "
             f"for each of {batch[-1]} images{_reshaped(found, logits.shape)}"
         )
     check_labels(labels, logits.shape[-1])
-    wide = jnp.promote_types(logits.dtype, jnp.float32)
+    wide = canonicalize_dtype(jnp.promote_types(logits.dtype, jnp.float32))
     return jnp.asarray(logits, wide), jnp.asarray(labels)
 
 
@@ -128,10 +130,12 @@ def join(losses: Array, how: Joined = "sum") -> Array:
     "sum" is CE1 + CE2 (Patterns 2022, eq. 5); "root_sum_square" is sqrt(CE1² + CE2²), what the
     published code trains with: it leans on the member that is behind.
     """
+    check_choice("joined", how, ("sum", "root_sum_square"))
+    losses = jnp.asarray(numbers("losses", losses, "give the members' [M]"))
+    if losses.ndim != 1:
+        raise UserError(f"losses of shape {losses.shape}: give the members' [M]")
     if how == "sum":
         return jnp.sum(losses)
-    if how == "root_sum_square":
-        squares = jnp.sum(losses**2)
-        positive = squares > 0  # at 0 the root has no derivative; 0 is as good as any
-        return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), 0)
-    raise UserError(f"joined {how!r}: choose sum or root_sum_square")
+    squares = jnp.sum(losses**2)
+    positive = squares > 0  # at 0 the root has no derivative; 0 is as good as any
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), 0)

@@ -17,14 +17,24 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
+from jaxadv.checks import check_choice
 from jaxadv.errors import UserError
-from jaxadv.losses.regression import ETA, RIDGE, Regression, check_features, fit, regress
+from jaxadv.losses.regression import (
+    ETA,
+    RIDGE,
+    Regression,
+    check_features,
+    fit,
+    regress,
+    settings_like,
+)
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key
 
 EPS = 1e-3  # Algorithm 1: inside both logarithms
 
 Total = Literal["centred", "uncentred"]
+TOTALS = ("centred", "uncentred")
 Direction = Literal["forward", "backward", "both"]
 
 
@@ -82,8 +92,9 @@ def correlation_loss(
     Raises:
         UserError: if N ≤ D1 + 1 or the shapes do not fit.
     """
-    check_features(z1, z2)
-    settings = tuple(jnp.asarray(value, z1.dtype) for value in (eta, eps, ridge))
+    z1, z2 = check_features(z1, z2)
+    check_choice("total", total, TOTALS)
+    settings = settings_like(z1, eta=eta, eps=eps, ridge=ridge)
     return _loss(total, z1, z2, settings)
 
 
@@ -109,12 +120,13 @@ def ensemble_correlation(
     direction: "forward" regresses Z_j on Z_i (the paper's Z2 on Z1), "backward" Z_i on Z_j,
         "both" is their mean. settings: as for `correlation_loss`.
     """
+    if isinstance(features, str) or not isinstance(features, Sequence | Array):
+        raise UserError(f"a {type(features).__name__} for features: give a list, [N, D] a member")
     if len(features) < 2:
         raise UserError(f"correlation of {len(features)} member(s): give at least 2")
     forward = [(i, j) for j in range(len(features)) for i in range(j)]
     backward = [(j, i) for i, j in forward]
-    if direction not in ("forward", "backward", "both"):
-        raise UserError(f"direction {direction!r}: choose forward, backward or both")
+    check_choice("direction", direction, ("forward", "backward", "both"))
     pairs = {"forward": forward, "backward": backward, "both": forward + backward}[direction]
     losses = [correlation_loss(features[i], features[j], **settings) for i, j in pairs]
     return jnp.mean(jnp.stack(losses))
@@ -139,6 +151,8 @@ def r_squared(
     With D1 close to N it is inflated: independent Gaussian features with D = 784 and N = 1000 give
     about 0.79. Report `held_out_r_squared` beside it.
     """
+    check_choice("total", total, TOTALS)
+    z1, z2 = check_features(z1, z2)
     return _explained(z1, z2, regress(z1, z2, eta=eta, ridge=ridge), total)
 
 
@@ -151,6 +165,7 @@ def held_out_r_squared(
     The held-out value is floored at 0; its total is taken about the second half's own mean.
     Order matters where the halves differ: MNIST's first 5,000 test images are the cleaner ones.
     """
+    z1, z2 = check_features(z1, z2)
     half = len(z1) // 2
     regression = regress(z1[:half], z2[:half], eta=eta, ridge=ridge)
     inside = _explained(z1[:half], z2[:half], regression, "centred")

@@ -16,7 +16,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.custom_batching import sequential_vmap
+from jax.dtypes import canonicalize_dtype
 
+from jaxadv.checks import check_single, numbers
 from jaxadv.errors import UserError
 from jaxadv.losses import least_squares
 from jaxadv.losses.least_squares import Fit
@@ -56,22 +58,51 @@ def check_regression(n: int, d: int) -> None:
         )
 
 
-def check_features(z1: Features, z2: Features) -> None:
-    """Refuse features that are not two matrices `[N, D]` of one N, or too few samples.
+def check_features(z1: Any, z2: Any) -> tuple[Features, Features]:
+    """Two matrices `[N, D]` of one N, at least float32; not too few samples.
 
     Raises:
-        UserError: if so.
+        UserError: if they are others.
     """
+    z1, z2 = _floats(z1), _floats(z2)
     if z1.ndim != 2 or z2.ndim != 2 or z1.shape[0] != z2.shape[0]:
         raise UserError(
             f"features of shapes {z1.shape} and {z2.shape}: give two matrices [N, D] of one N"
         )
+    if 0 in (*z1.shape, *z2.shape):
+        raise UserError(f"features of shapes {z1.shape} and {z2.shape}: give at least one of each")
     check_regression(*z1.shape)
+    return z1, z2
+
+
+def _floats(z: Any) -> Features:
+    """Features of at least float32: in half precision nothing can be factorised.
+
+    Raises:
+        UserError: if they are no numbers.
+    """
+    found = numbers("features", z, "give numbers [N, D]")
+    wide = jnp.promote_types(found.dtype, jnp.float32)
+    return found if found.dtype == wide else jnp.asarray(found, canonicalize_dtype(wide))
+
+
+def settings_like(z: Features, **settings: Any) -> tuple[Array, ...]:
+    """Numbers that a regression takes, in the type it is computed in.
+
+    Raises:
+        UserError: if one is no number of at least 0.
+    """
+    for name, value in settings.items():
+        check_single(name, value, "give a finite number, at least 0")
+    return tuple(jnp.asarray(v, canonicalize_dtype(z.dtype)) for v in settings.values())
 
 
 def kept_columns(z: Features, eta: float = ETA) -> Array:
     """Algorithm 1's mask `[D]`; see `least_squares.kept_columns`."""
-    return least_squares.kept_columns(z, eta)
+    z = _floats(z)
+    if z.ndim != 2 or 0 in z.shape:
+        raise UserError(f"features of shape {z.shape}: give a matrix [N, D]")
+    return least_squares.kept_columns(z, *settings_like(z, eta=eta))
 
 
 def _widths(width: int) -> list[int]:
@@ -121,8 +152,8 @@ def fit(z1: Features, z2: Features, eta: Any = ETA, ridge: Any = RIDGE) -> Fit:
     Raises:
         UserError: if N ≤ D1 + 1 or the shapes do not fit.
     """
-    check_features(z1, z2)
-    settings = jnp.asarray(eta, z1.dtype), jnp.asarray(ridge, z1.dtype)
+    z1, z2 = check_features(z1, z2)
+    settings = settings_like(z1, eta=eta, ridge=ridge)
     return _fitted(
         lax.stop_gradient(jnp.asarray(z1)), lax.stop_gradient(jnp.asarray(z2)), *settings
     )
@@ -137,5 +168,6 @@ def regress(z1: Features, z2: Features, *, eta: float = ETA, ridge: float = RIDG
     Raises:
         UserError: if N ≤ D1 + 1 or the shapes do not fit.
     """
+    z1, z2 = check_features(z1, z2)
     weights, keep, mu, _, _ = fit(z1, z2, eta, ridge)
     return Regression(weights, z2.mean(0) - z1.mean(0) @ weights, keep, mu)
