@@ -8,7 +8,6 @@ import pytest
 from jaxadv import attacks, models
 from jaxadv.data import Dataset, load_dataset
 from jaxadv.ensemble import callables, member, mixed, pathways, predict, stacked
-from jaxadv.errors import UserError
 from jaxadv.evaluation import craft, each_and_all, evaluate, in_chunks
 from jaxadv.losses import squared_errors
 from jaxadv.parallel import over_runs
