@@ -287,7 +287,7 @@ def test_an_nnx_module_in_train_mode_is_refused_and_in_eval_mode_runs():
         assert plain_function(function) is function
 
 
-@pytest.mark.parametrize("given", [models.cnn(), Extra(), Extra, None, 3], ids=str)
+@pytest.mark.parametrize("given", [models.cnn(), Extra(), Extra, None, 3], ids=range(5))
 def test_what_is_no_function_of_images_is_refused(given):
     with pytest.raises(UserError, match="where a function is wanted") as raised:
         plain_function(given)
