@@ -13,10 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxadv.checks import is_traced, numbers
+from jaxadv.checks import numbers
 from jaxadv.data.batches import to_float
 from jaxadv.data.dataset import Dataset, check_labels
 from jaxadv.errors import UserError
+from jaxadv.members import (  # noqa: F401 (names of this module too)
+    check_indices,
+    check_members,
+    member,
+    shapes_of,
+    stack,
+)
 from jaxadv.models.autoencoders import Autoencoder
 from jaxadv.models.functions import plain_function
 from jaxadv.models.model import Model, Outputs
@@ -57,21 +64,6 @@ class Ensemble(NamedTuple):
     alike: bool = False
 
 
-def check_indices(indices: Indices, size: int) -> None:
-    """Refuse what is not a list of members of so many; traced ones cannot be looked at.
-
-    Raises:
-        UserError: if so. Negative ones too: they would count from the end.
-    """
-    if is_traced(indices):
-        return
-    found = np.asarray(numbers("members", indices, "give a list of their numbers, [0] say"))
-    if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu":
-        raise UserError(f"members {indices}: give a list of their numbers, [0] say")
-    if found.min() < 0 or found.max() >= size:
-        raise UserError(f"members {found.tolist()}: the ensemble has 0 to {size - 1}")
-
-
 def predict(ensemble: Ensemble, variables: Variables) -> Predict:
     """The ensemble in eval mode as a plain function `x [B, …] -> logits [M, B, C]`."""
     return lambda x: ensemble.apply(variables, x, train=False, key=None)[0].logits
@@ -107,63 +99,6 @@ def features(ensemble: Ensemble, variables: Variables) -> Callable[[Array], tupl
     return lambda x: ensemble.apply(variables, x, train=False, key=None)[0].features
 
 
-def member(variables: Variables, index: int) -> Variables:
-    """One member's variables out of a stacked ensemble's.
-
-    Raises:
-        UserError: if it has no such member.
-    """
-    shapes = _shapes(variables)
-    if not shapes or () in shapes:
-        raise UserError("variables without members: give those of a stacked ensemble")
-    if not is_traced(index):
-        if np.ndim(index) != 0:
-            raise UserError(f"member {index}: give the number of one")
-        check_indices([index], min(shape[0] for shape in shapes))
-    return jax.tree.map(lambda leaf: leaf[index], variables)
-
-
-def stack(members: Sequence[Variables]) -> Variables:
-    """Variables of a stacked ensemble from those of its members, `load_torch_weights`' say.
-
-    Raises:
-        UserError: if there are none, or they are of different architectures.
-    """
-    if not isinstance(members, Sequence) or isinstance(members, str):
-        raise UserError(f"a {type(members).__name__} of members to stack: give a list of variables")
-    forms = [(jax.tree.structure(each), _shapes(each)) for each in members]
-    if not forms or not forms[0][1] or any(each != forms[0] for each in forms):
-        raise UserError(f"{len(forms)} members to stack: give at least 1, of one architecture")
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
-
-
-def _shapes(variables: Variables) -> list[tuple[int, ...]]:
-    """The shapes of all arrays in the variables.
-
-    Raises:
-        UserError: if there is anything but arrays in them.
-    """
-    leaves = jax.tree.leaves(variables)
-    for leaf in leaves:
-        if not hasattr(leaf, "shape"):
-            raise UserError(f"a {type(leaf).__name__} among variables: give those of `init`")
-    return [leaf.shape for leaf in leaves]
-
-
-def _check_members(variables: Variables, size: int) -> None:
-    """Refuse variables that are not those of so many stacked members.
-
-    Raises:
-        UserError: if so.
-    """
-    shapes = _shapes(variables)
-    if not shapes or any(shape[:1] != (size,) for shape in shapes):
-        found = sorted({shape[:1] for shape in shapes})
-        raise UserError(
-            f"variables with a first axis of {found}: give those of {size} stacked members"
-        )
-
-
 def stacked(model: Model, size: int = 2) -> Ensemble:
     """`size` members of one architecture, one pytree with a leading member axis, under `vmap`."""
     if not isinstance(model, Model):
@@ -180,7 +115,7 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
     def apply(
         variables: Variables, x: Array, *, train: bool = False, key: Key | None = None
     ) -> tuple[EnsembleOutputs, Variables]:
-        _check_members(variables, size)
+        check_members(variables, size)
 
         def one(member_variables: Variables, index: Array) -> tuple[Array, Array, Variables]:
             member_key = None if key is None else jax.random.fold_in(key, index)
@@ -195,16 +130,16 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
 
     def pick(variables: Variables, indices: Indices) -> tuple[Ensemble, Variables]:
         check_indices(indices, size)
-        _check_members(variables, size)
+        check_members(variables, size)
         chosen = jax.tree.map(lambda leaf: leaf[jnp.asarray(indices)], variables)
         return stacked(model, len(indices)), chosen
 
     def put(variables: Variables, indices: Indices, chosen: Variables) -> Variables:
         check_indices(indices, size)
-        _check_members(variables, size)
-        _check_members(chosen, len(indices))
+        check_members(variables, size)
+        check_members(chosen, len(indices))
         alike = str(jax.tree.structure(variables)) == str(jax.tree.structure(chosen))
-        pairs = zip(_shapes(variables), _shapes(chosen), strict=False)
+        pairs = zip(shapes_of(variables), shapes_of(chosen), strict=False)
         if not alike or any(old[1:] != new[1:] for old, new in pairs):
             raise UserError("variables of another architecture: give what `pick` gave, or its like")
         places = jnp.asarray(indices)

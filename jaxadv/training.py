@@ -8,101 +8,38 @@ applies that part in eval mode.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import lax
 from jax.typing import ArrayLike
 
-from jaxadv.checks import check_choice, check_function, check_whole, numbers
+from jaxadv.checks import check_choice, check_function, check_whole
 from jaxadv.compilation import jit
 from jaxadv.data.batches import epoch_indices, take
 from jaxadv.data.dataset import Dataset, check_dataset
 from jaxadv.errors import UserError
 from jaxadv.parallel import collected, over_runs, placed, placements, warn_of_memory
+from jaxadv.phases import (  # noqa: F401 (names of this module too)
+    Loss,
+    Metrics,
+    Phase,
+    State,
+    Trainable,
+    Turns,
+    check_phases,
+    check_seeds,
+    first_optimizers,
+    is_parameter,
+    merge,
+    of_loss,
+    of_monitor,
+    split,
+)
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key, PyTree, Variables
-
-Metrics: TypeAlias = dict[str, Array]
-Loss: TypeAlias = Callable[..., tuple[Array, tuple[Variables, Metrics]]]
-Turns: TypeAlias = Literal["batches", "epochs"]
-Trainable: TypeAlias = Callable[[tuple[Any, ...]], bool]  # of a leaf's path in the variables
-
-
-class State(NamedTuple):
-    """One run in training; with a leading axis, all of them.
-
-    variables: the ensemble's.
-    optimizers: one Optax state a phase, empty for a phase that shares another's.
-    epoch: `[]` int32, epochs done.
-    seed: `[]` uint32; every key is derived from it and the epoch, so none is stored.
-    settings: scalars that vary between runs, handed to the losses.
-    """
-
-    variables: Variables
-    optimizers: tuple[PyTree, ...]
-    epoch: Array
-    seed: Array
-    settings: dict[str, Array]
-
-
-def is_parameter(path: tuple[Any, ...]) -> bool:
-    """Whether a leaf of the variables is a parameter, not a running statistic."""
-    return any(getattr(entry, "key", None) == "params" for entry in path)
-
-
-def _whole_batch(state: State, batch: Dataset, key: Key) -> Dataset:
-    return batch
-
-
-def _any_data(variables: Variables, dataset: Dataset) -> None:
-    pass
-
-
-class Phase(NamedTuple):
-    """One kind of update.
-
-    loss: `(variables, batch, key, epoch, settings) -> (scalar, (variables, metrics))`; the
-        variables come back with updated BatchNorm statistics, the metrics are scalars.
-    optimizer: any Optax gradient transformation.
-    transform: `(state, batch, key) -> batch`, for adversarial or superimposed batches.
-    trainable: `path -> bool` over the variables' leaves; default every parameter.
-    shares: the number of an earlier phase of the same optimizer and trainable leaves, whose moments
-        this phase moves on too: one Adam for two losses in turn.
-    check: `(variables of one run, dataset)`, raises `UserError` for data that the loss, which sees
-        traced numbers alone, cannot learn from; called before anything is compiled.
-    """
-
-    loss: Loss
-    optimizer: optax.GradientTransformation
-    transform: Callable[[State, Dataset, Key], Dataset] = _whole_batch
-    trainable: Trainable = is_parameter
-    shares: int | None = None
-    check: Callable[[Variables, Dataset], None] = _any_data
-
-
-def _split(variables: Variables, phase: Phase) -> tuple[PyTree, PyTree]:
-    """Variables as (trained, fixed), each with None where the other has the leaf."""
-    chosen = jax.tree_util.tree_map_with_path(lambda path, _: phase.trainable(path), variables)
-    trained = jax.tree.map(lambda leaf, take: leaf if take else None, variables, chosen)
-    fixed = jax.tree.map(lambda leaf, take: None if take else leaf, variables, chosen)
-    return trained, fixed
-
-
-def _merge(trained: PyTree, fixed: PyTree) -> Variables:
-    return jax.tree.map(
-        lambda a, b: b if a is None else a, trained, fixed, is_leaf=lambda leaf: leaf is None
-    )
-
-
-def _optimizers(phases: Sequence[Phase], variables: Variables) -> tuple[PyTree, ...]:
-    return tuple(
-        phase.optimizer.init(_split(variables, phase)[0]) if phase.shares is None else ()
-        for phase in phases
-    )
 
 
 def init(
@@ -121,58 +58,21 @@ def init(
     Raises:
         UserError: seeds, phases, settings or data that are none, or do not fit each other.
     """
-    _check_phases(phases)
+    check_phases(phases)
     check_dataset(dataset)
-    _check_seeds(seeds, settings or {})
+    check_seeds(seeds, settings or {})
     check_function("init", ensemble_init, "a function (key, x) -> variables, ensemble.init say")
     example = take(dataset, jnp.zeros(1, jnp.int32)).images
 
     def one(seed: Array, settings: dict[str, Array]) -> State:
         variables = ensemble_init(jax.random.fold_in(jax.random.key(seed), 0), example)
-        optimizers = _optimizers(phases, variables)
+        optimizers = first_optimizers(phases, variables)
         return State(variables, optimizers, jnp.zeros((), jnp.int32), seed, settings)
 
     values = {name: jnp.asarray(v, jnp.float32) for name, v in (settings or {}).items()}
     # Random bits unroll into much code that runs once: unoptimised, it compiles ten times faster.
     quick = {"xla_backend_optimization_level": 0}
     return jax.jit(jax.vmap(one), compiler_options=quick)(jnp.asarray(seeds, jnp.uint32), values)
-
-
-def _check_phases(phases: Any) -> None:
-    listed = isinstance(phases, Sequence) and not isinstance(phases, Phase | str)
-    if not listed or not all(isinstance(phase, Phase) for phase in phases):
-        raise UserError("phases: give a list of them, [phase]")
-    for number, phase in enumerate(phases):
-        for name in ("loss", "transform", "trainable", "check"):
-            check_function(f"phase {number}'s {name}", getattr(phase, name), "a function")
-        if not isinstance(phase.optimizer, optax.GradientTransformation):
-            kind = type(phase.optimizer).__name__
-            raise UserError(f"a {kind} for an optimizer: give Optax's, optax.adam(1e-3) say")
-        if phase.shares is not None and phase.shares not in range(number):
-            raise UserError(
-                f"phase {number} shares the optimizer of {phase.shares!r}: give the number of an "
-                "earlier phase"
-            )
-
-
-def _check_seeds(seeds: Any, settings: Mapping[str, ArrayLike]) -> None:
-    found = np.asarray(numbers("seeds", seeds, "give a list, range(4) say"))
-    if found.ndim != 1:
-        raise UserError(f"seeds {seeds}: give a list, range(4) say")
-    if len(found) == 0:
-        raise UserError("no seeds: give at least one")
-    whole = np.issubdtype(found.dtype, np.integer)
-    if not whole or found.min() < 0 or found.max() >= 2**32:
-        raise UserError(f"seeds {found.tolist()}: give whole numbers from 0 to {2**32 - 1}")
-    if not isinstance(settings, Mapping):
-        raise UserError(f"a {type(settings).__name__} for settings: give {{name: one value a run}}")
-    for name, values in settings.items():
-        numbers(f"setting {name!r}", values, "give one number a seed")
-        if np.shape(values) != found.shape:
-            raise UserError(
-                f"setting {name!r} of shape {np.shape(values)}: give one value for each of "
-                f"{len(found)} seeds"
-            )
 
 
 def onward(state: State, phases: Sequence[Phase]) -> State:
@@ -183,25 +83,10 @@ def onward(state: State, phases: Sequence[Phase]) -> State:
     Raises:
         UserError: if the phases are no list of them.
     """
-    _check_phases(phases)
+    check_phases(phases)
     copied = jax.jit(partial(jax.tree.map, jnp.copy))(state)
-    optimizers = jax.jit(jax.vmap(partial(_optimizers, phases)))(copied.variables)
+    optimizers = jax.jit(jax.vmap(partial(first_optimizers, phases)))(copied.variables)
     return copied._replace(optimizers=optimizers, epoch=jnp.zeros_like(copied.epoch))
-
-
-def _of_loss(found: Any) -> tuple[Array, tuple[Variables, Metrics]]:
-    """What a phase's loss returned.
-
-    Raises:
-        UserError: if it is something else.
-    """
-    pair = isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], tuple)
-    if not pair or len(found[1]) != 2 or not isinstance(found[1][1], Mapping):
-        raise UserError("a loss: let it return (value, (variables, {name: metric}))")
-    value = numbers("value of the loss", found[0], "let it return one float")
-    if value.ndim != 0 or not jnp.issubdtype(value.dtype, jnp.floating):
-        raise UserError(f"a loss of shape {value.shape} and type {value.dtype}: give one float")
-    return found
 
 
 def _update(
@@ -209,17 +94,17 @@ def _update(
 ) -> tuple[State, Metrics]:
     transform_key, loss_key = jax.random.split(key)
     batch = phase.transform(state, batch, transform_key)
-    trained, fixed = _split(state.variables, phase)
+    trained, fixed = split(state.variables, phase)
 
     def loss(trained: PyTree) -> tuple[Array, tuple[Variables, Metrics]]:
-        variables = _merge(trained, fixed)
-        return _of_loss(phase.loss(variables, batch, loss_key, state.epoch, state.settings))
+        variables = merge(trained, fixed)
+        return of_loss(phase.loss(variables, batch, loss_key, state.epoch, state.settings))
 
     (value, (variables, metrics)), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
     own = index if phase.shares is None else phase.shares
     updates, optimizer = phase.optimizer.update(gradient, state.optimizers[own], trained)
-    _, statistics = _split(variables, phase)
-    variables = _merge(optax.apply_updates(trained, updates), statistics)
+    _, statistics = split(variables, phase)
+    variables = merge(optax.apply_updates(trained, updates), statistics)
     optimizers = (*state.optimizers[:own], optimizer, *state.optimizers[own + 1 :])
     return state._replace(variables=variables, optimizers=optimizers), {"loss": value, **metrics}
 
@@ -265,12 +150,6 @@ def _pass(
     return state, jax.tree.map(jnp.mean, metrics)
 
 
-def _of_monitor(found: Any) -> Metrics:
-    if not isinstance(found, Mapping):
-        raise UserError(f"monitor returned a {type(found).__name__}: give {{name: metric}}")
-    return dict(found)
-
-
 def check_batch_size(batch_size: int, dataset: Dataset) -> None:
     """Refuse batches that the data set cannot fill.
 
@@ -312,7 +191,7 @@ def fit(
         UserError: if the data set is smaller than a batch, or is none that the phases can learn;
             phases that are no list, or not those the state was made for.
     """
-    _check_phases(phases)
+    check_phases(phases)
     check_dataset(dataset)
     check_batch_size(batch_size, dataset)
     check_whole("epochs", epochs, 0)
@@ -336,7 +215,7 @@ def fit(
     def one(state: State, dataset: Dataset) -> tuple[State, Metrics]:
         state, metrics = epoch(phases, batch_size, state, dataset, turns)
         if monitor is not None:
-            metrics |= _of_monitor(monitor(state.variables, take(dataset, probe)))
+            metrics |= of_monitor(monitor(state.variables, take(dataset, probe)))
         return state, metrics
 
     done = int(state.epoch[0])

@@ -1,0 +1,148 @@
+"""Means over seeds with their intervals, and lines and polynomials through what they measured."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit  # of Student; importing scipy.stats takes a second
+
+from jaxadv.checks import check_whole, numbers
+from jaxadv.errors import UserError
+
+
+class Interval(NamedTuple):
+    """A mean over `n` seeds with the half-width of its 95 % confidence interval.
+
+    half is None for a single seed. median stands beside the mean for skewed quantities.
+    """
+
+    mean: float
+    half: float | None
+    median: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f}" + (f" ± {self.half:.3f}" if self.half is not None else "")
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.half is not None and abs(self.mean) > self.half
+
+
+def interval(values: Sequence[float]) -> Interval | None:
+    """Mean and Student-t 95 % interval of one value a seed; None where there are none.
+
+    Seeds whose value is None or not finite are left out.
+
+    Raises:
+        UserError: if they are no list of numbers.
+    """
+    every = _listed(values)
+    finite = every[np.isfinite(every)]
+    if len(finite) == 0:
+        return None
+    half = None
+    if len(finite) > 1:
+        spread = finite.std(ddof=1) / np.sqrt(len(finite))
+        half = float(stdtrit(len(finite) - 1, 0.975) * spread)
+    return Interval(float(finite.mean()), half, float(np.median(finite)), len(finite))
+
+
+def _listed(values: Any) -> np.ndarray:
+    """Numbers `[N]` in float64, NaN for None.
+
+    Raises:
+        UserError: if they are no list of numbers.
+    """
+    wanted = "give a list of numbers, one a seed or a point"
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        values = [np.nan if value is None else value for value in values]
+    found = numbers("values", values, wanted)
+    if found.ndim != 1:
+        raise UserError(f"values of shape {found.shape}: {wanted}")
+    return np.asarray(found, np.float64)
+
+
+def paired_difference(a: dict[int, float], b: dict[int, float]) -> Interval | None:
+    """Interval of `a − b` over the seeds both have.
+
+    Raises:
+        UserError: if they are no numbers by seed.
+    """
+    if not isinstance(a, Mapping) or not isinstance(b, Mapping):
+        raise UserError(
+            f"a {type(a).__name__} and a {type(b).__name__} to compare: give {{seed: value}} both"
+        )
+    seeds = sorted(a.keys() & b.keys())
+    return interval(_listed([a[s] for s in seeds]) - _listed([b[s] for s in seeds]))
+
+
+def _points(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The coordinates `[N]` of points in float64.
+
+    Raises:
+        UserError: if they are no two lists of numbers of one length.
+    """
+    x, y = _listed(x), _listed(y)
+    if len(x) != len(y):
+        raise UserError(f"{len(x)} values of x, {len(y)} of y: give one y for each x")
+    return x, y
+
+
+def _finite(*arrays: np.ndarray) -> bool:
+    return all(np.isfinite(array).all() for array in arrays)
+
+
+class Line(NamedTuple):
+    """The mean of several least-squares lines, its slope with the 95 % interval."""
+
+    slope: Interval
+    intercept: float
+
+
+def mean_line(curves: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Line | None:
+    """The mean of the least-squares lines of y on x of each curve, a seed's `(x, y)` say.
+
+    The points of a seed share its initial weights and batches; seeds are independent, so the
+    interval is over their slopes. Curves without two different x, or with a value that is not
+    finite, are left out; None if all are.
+
+    Raises:
+        UserError: if a curve is no two lists of numbers of one length.
+    """
+    points = [_points(x, y) for x, y in curves]
+    lines = [np.polyfit(x, y, 1) for x, y in points if len(set(x)) > 1 and _finite(x, y)]
+    if not lines:
+        return None
+    slopes, intercepts = np.transpose(lines)
+    slope = interval(slopes.tolist())
+    assert slope is not None
+    return Line(slope, float(intercepts.mean()))
+
+
+class Fit(NamedTuple):
+    """A least-squares polynomial: coefficients, highest power first, and R² over its `n` points."""
+
+    coefficients: tuple[float, ...]
+    r_squared: float
+    n: int
+
+
+def polynomial_fit(x: Sequence[float], y: Sequence[float], degree: int) -> Fit | None:
+    """The least-squares polynomial of `y` on `x`, both `[N]`.
+
+    None where it is not determined (no more than `degree` different x), would meet every point
+    whatever they are (no more than `degree` + 1 points), y is constant, so that R² is 0/0, or a
+    value is not finite.
+
+    Raises:
+        UserError: if these are no two lists of numbers of one length, or no degree.
+    """
+    check_whole("degree", degree, 0)
+    at, found = _points(x, y)
+    few = len(set(at)) <= degree or len(at) <= degree + 1 or len(set(found)) < 2
+    if few or not _finite(at, found):
+        return None
+    coefficients = np.polyfit(at, found, degree)
+    missed = found - np.polyval(coefficients, at)
+    return Fit(tuple(coefficients.tolist()), float(1 - np.mean(missed**2) / np.var(found)), len(at))
