@@ -363,7 +363,7 @@ def test_splits_one_phase_and_a_number_of_seeds_are_named(digits):
         ({"epochs": -1}, "epochs -1"),
         ({"batch_size": 10.0}, "batch size 10.0"),
         ({"batch_size": 0}, "batch size 0 for 400 examples"),
-        ({"turns": "steps"}, "turns 'steps': choose batches or epochs"),
+        ({"turns": "steps"}, "turns 'steps': choose one of batches, epochs"),
         ({"at_once": -1}, "at_once -1"),
     ):
         options = {"epochs": 1, "batch_size": 100, **more}
