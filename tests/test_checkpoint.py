@@ -166,3 +166,22 @@ def test_after_a_failed_save_the_process_ends_with_one_line(tmp_path):
     assert len(lines) == 1, ended.stderr
     assert "cannot be written" in lines[0]
     assert ended.returncode == 2
+
+
+STUCK = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from experiments import cli
+from jaxadv.errors import UserError
+ThreadPoolExecutor(1).submit(time.sleep, 300)
+def fails():
+    raise UserError("stop")
+cli.run(fails)
+"""
+
+
+def test_a_script_that_failed_ends_though_a_worker_does_not():
+    """Python waits for the workers of executors before its main thread counts as ended."""
+    ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, timeout=60)
+    assert ended.stderr == b"error: stop\n"
+    assert ended.returncode == 2
