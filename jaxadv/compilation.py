@@ -38,10 +38,9 @@ UNROLLED = 400
 def repeated(step: Callable[[Any, Any], Any], carry: Any, count: int) -> Any:
     """`step(number, carry) -> carry`, so many times: a loop, or on a CPU the steps themselves.
 
-    XLA:CPU runs a convolution's gradients ten times slower in a loop than outside: steps that hold
-    `lax` convolutions follow one another unrolled, up to `UNROLLED` of these in all. PGD-10 of a
-    small Flax CNN on the digits then takes a fifth of the time, PGD-40 half of it and four times
-    the compiling.
+    XLA:CPU runs a convolution's gradients slower in a loop than outside: steps that hold `lax`
+    convolutions follow one another unrolled, up to `UNROLLED` of these in all. PGD-10 of a small
+    Flax CNN on the digits then took half of the time, PGD-40 nine tenths.
     """
     if count == 1:
         return step(0, carry)

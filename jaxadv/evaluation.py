@@ -179,7 +179,7 @@ def _named(name: str, found: Any) -> dict[str, Array]:
 
 
 def _checked(ensemble: Ensemble, variables: Variables, dataset: Dataset, key: Key) -> Dataset:
-    """The data as jax arrays, once they fit the networks; of constants no copy is folded.
+    """The data as jax arrays, once they fit the networks.
 
     Raises:
         UserError: if they do not, or the key is none.
@@ -190,7 +190,7 @@ def _checked(ensemble: Ensemble, variables: Variables, dataset: Dataset, key: Ke
     check_classes(ensemble, variables, dataset)
     constant = not any(map(is_traced, dataset))
     found = Dataset(*map(jnp.asarray, dataset))
-    # XLA would compute at leisure what depends on constants alone: on MNIST for seconds.
+    # Behind a barrier XLA cannot compute, while it compiles, what depends on constants alone.
     return Dataset(*lax.optimization_barrier(tuple(found))) if constant else found
 
 
