@@ -85,8 +85,9 @@ class Common:
     """Share the runs with the other processes of this job, one a machine or GPU: found from SLURM,
     Open MPI or a TPU pod, or set in JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES, JAX_PROCESS_ID."""
     save_adversarial: int = 0
-    """Write every run's first so many adversarial images, each attack, eps and source, to
-    adversarial.npz; 0 writes none."""
+    """Write every run's adversarial images of the first so many that an attack takes, each attack,
+    eps and source, to adversarial.npz, the natural images and their indices in the test set beside
+    them; 0 writes none."""
 
     @property
     def seed_list(self) -> list[int]:

@@ -17,7 +17,7 @@ from jaxadv import results
 from jaxadv.attacks import Attack, CarliniWagner, Flags, igs
 from jaxadv.attacks.flags import lines
 from jaxadv.compilation import jit
-from jaxadv.data import Dataset, Splits
+from jaxadv.data import Dataset, Splits, evenly_spaced
 from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble
 from jaxadv.errors import UserError
@@ -44,7 +44,7 @@ class Trial(NamedTuple):
     """One attack over a sweep of radii, or of what it has instead.
 
     name and ball: as rows name them. make: `eps -> Attack`. radii: `[A]`, in the ball's norm.
-    limit: attack the first so many test images; 0 is all.
+    examples: attack so many test images, evenly spaced; 0 is all.
     parameter: what is swept, as rows name it. combine: where members are joined, if the attack asks
         for one way.
     """
@@ -53,7 +53,7 @@ class Trial(NamedTuple):
     ball: str
     make: Callable[[Array], Attack | CarliniWagner]
     radii: np.ndarray
-    limit: int = 0
+    examples: int = 0
     parameter: str = "eps"
     combine: str = ""
 
@@ -69,10 +69,10 @@ def _natural_program(ensemble: Ensemble) -> Callable[..., Any]:
     return jit(over_runs(features.natural(ensemble)))
 
 
-def igs_trial(eps: Sequence[float], steps: int, limit: int = 0) -> Trial:
+def igs_trial(eps: Sequence[float], steps: int, examples: int = 0) -> Trial:
     """IGS over radii in the l∞ ball."""
     return Trial(
-        "igs", "linf", lambda radius: igs(radius, steps), np.asarray(eps, np.float32), limit
+        "igs", "linf", lambda radius: igs(radius, steps), np.asarray(eps, np.float32), examples
     )
 
 
@@ -147,7 +147,7 @@ def attacked(
     keep: with them every run's first so many adversarial images.
     at_once: runs attacked side by side on a GPU or TPU; 0 is all.
     """
-    test = Dataset(test.images[: trial.limit or None], test.labels[: trial.limit or None])
+    test, indices = evenly_spaced(test, trial.examples)
     width = features.feature_width(ensemble, test)
     enough = len(test.labels) // 2 >= 2 * width
     measure = features.feature_scores if with_features and enough else None
@@ -157,6 +157,7 @@ def attacked(
         key = jax.random.fold_in(jax.random.key(seed), ATTACK_STREAM)
         joined = trial.combine or combine
         settings: dict[str, Any] = {"combine": joined, "measure": measure, "keep": keep}
+        settings["indices"] = indices
         return evaluate(ensemble, variables, trial.make, trial.radii, test, key, **settings)
 
     attack = jit(over_runs(one, at_once))
@@ -164,8 +165,10 @@ def attacked(
     name = f"{trial.name}_{trial.ball}"
     warn_of(predicted.flags, f"{runs[0]['model']}, {name}")
     rows = list(_attack_rows(trial, predicted, runs, ensemble.size, alarms))
-    images = _images(trial, predicted, ensemble.size) if keep else {}
-    return Measured(rows, under(name, _stored(predicted)), under(name, images))
+    arrays = {**_stored(predicted), "index": indices}
+    sources = list(each_and_all(ensemble.size))
+    images = kept_images(trial, predicted, sources, test, indices) if keep else {}
+    return Measured(rows, under(name, arrays), under(name, images))
 
 
 def _attack_rows(
@@ -214,11 +217,21 @@ def _stored(predicted: Predictions) -> Arrays:
     }
 
 
-def _images(trial: Trial, predicted: Predictions, members: int) -> Arrays:
-    """The kept adversarial images `[runs, A, K, H, W, C]` of every source, and the radii `[A]`."""
+def kept_images(
+    trial: Trial, predicted: Predictions, sources: Sequence[str], test: Dataset, indices: Array
+) -> Arrays:
+    """The kept adversarial images `[runs, A, K, H, W, C]` of every source, and the radii `[A]`.
+
+    With them the K natural images, their labels, and their indices in the test set.
+    """
     kept = np.asarray(predicted.images)
-    named: Arrays = {source: kept[:, :, s] for s, source in enumerate(each_and_all(members))}
-    return {**named, trial.parameter: trial.radii}
+    count = kept.shape[3]
+    # Compiled, as the attacks have it: the division by 255 then rounds alike.
+    natural = np.asarray(jax.jit(to_float)(test.images[:count]))
+    labels, index = np.asarray(test.labels[:count]), np.asarray(indices[:count])
+    named: Arrays = {source: kept[:, :, s] for s, source in enumerate(sources)}
+    of: Arrays = {"natural": natural, "labels": labels, "index": index}
+    return {**named, trial.parameter: trial.radii, **of}
 
 
 def under(name: str, arrays: Arrays) -> Arrays:
@@ -264,18 +277,11 @@ def _level(name: str, arrays: Mapping[str, np.ndarray]) -> Arrays:
     return {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)}
 
 
-def write(
-    out: Path, study: str, config: Keys, measured: Measured, test: Dataset, images: int
-) -> None:
-    """Write a study's results: rows, predictions, and the first `images` adversarial images."""
+def write(out: Path, study: str, config: Keys, measured: Measured) -> None:
+    """Write a study's results: rows, predictions, and adversarial images where any were kept."""
     results.write_arrays(out / "predictions.npz", measured.arrays)
-    if images:
-        natural = {
-            # Compiled, as the attacks have it: the division by 255 then rounds alike.
-            "natural": np.asarray(jax.jit(to_float)(test.images[:images])),
-            "labels": np.asarray(test.labels[:images]),
-        }
-        results.write_arrays(out / "adversarial.npz", {**natural, **measured.images})
+    if measured.images:
+        results.write_arrays(out / "adversarial.npz", measured.images)
     results.write(out, study, config, measured.rows)
     if leads():
         shutil.rmtree(out / "measured", ignore_errors=True)

@@ -40,5 +40,5 @@ def each_model(
     for ensemble in ensembles.values():
         check(ensemble, splits)
     whole = measure.together([one(m, e, splits, out) for m, e in ensembles.items()])
-    measure.write(out, name, config, whole, splits.test, settings.save_adversarial)
+    measure.write(out, name, config, whole)
     report.show(out)

@@ -16,7 +16,7 @@ from experiments.measure import ATTACK_STREAM, Keys, Measured, Trial
 from jaxadv import metrics
 from jaxadv.attacks import fgsm, pgd
 from jaxadv.compilation import jit
-from jaxadv.data import Dataset, Splits
+from jaxadv.data import Dataset, Splits, evenly_spaced
 from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble, EnsembleOutputs
 from jaxadv.evaluation import ALL, Predictions, Sources, craft, evaluate, in_chunks
@@ -109,7 +109,7 @@ def attacked(
 
     keep: with them every run's first so many adversarial images.
     """
-    test = Dataset(test.images[: trial.limit or None], test.labels[: trial.limit or None])
+    test, indices = evenly_spaced(test, trial.examples)
     sources = sources_of(direction, ensemble.size)
     combine = JOINED.get(direction, "loss")
 
@@ -117,6 +117,7 @@ def attacked(
         variables, seed = run
         key = jax.random.fold_in(jax.random.key(seed), ATTACK_STREAM)
         options: dict[str, Any] = {"sources": sources, "combine": combine, "keep": keep}
+        options["indices"] = indices
         arguments = (ensemble, variables, trial.make, trial.radii, test, key)
         return evaluate(*arguments, examine=_errors, **options)
 
@@ -138,10 +139,10 @@ def attacked(
         "labels": np.asarray(found.labels[0], np.uint8),
         "adversarial_class": np.asarray(found.adversarial).argmax(-1).astype(np.uint8),
         "error": np.asarray(found.extras["error"], np.float32),
+        "index": indices,
     }
     name = f"{trial.name}_{trial.ball}_{direction}"
-    kept = {source: np.asarray(found.images)[:, :, s] for s, source in enumerate(sources)}
-    images = {**kept, "eps": trial.radii} if keep else {}
+    images = measure.kept_images(trial, found, list(sources), test, indices) if keep else {}
     return Measured(rows, measure.under(name, arrays), measure.under(name, images))
 
 
@@ -205,7 +206,7 @@ def pictures(
     rightly and some not: natural, perturbed, and one reconstruction of either kind.
     """
     ensemble, trial = whole(settings, network, splits), trials(settings)[-1]
-    test = Dataset(splits.test.images[:PICTURED], splits.test.labels[:PICTURED])
+    test, indices = evenly_spaced(splits.test, PICTURED)
     direction = next((d for d in settings.directions if d in JOINED), "sum")
     attack = trial.make(jnp.asarray(trial.radii[-1]))
     key = jax.random.fold_in(jax.random.key(jnp.asarray(state.seed)[0]), ATTACK_STREAM)
@@ -215,7 +216,9 @@ def pictures(
         variables = jax.tree.map(lambda leaf: leaf[0], runs)
         members = tuple(range(ensemble.size))
         joined = JOINED[direction]
-        images = craft(ensemble, variables, members, attack, test, key, combine=joined)
+        images = craft(
+            ensemble, variables, members, attack, test, key, combine=joined, indices=indices
+        )
         return images, ensemble.apply(variables, images, train=False, key=None)[0]
 
     images, outputs = jax.device_get(jit(perturb)(state.variables, test))
@@ -247,5 +250,5 @@ def study(name: str, settings: Settings, networks: Sequence[Network]) -> Path:
         if number == 0:
             parts.append(Measured([], pictures(settings, network, states[""], splits), {}))
     found = measure.together(parts)
-    measure.write(out, name, config, found, splits.test, settings.save_adversarial)
+    measure.write(out, name, config, found)
     return out

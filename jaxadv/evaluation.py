@@ -102,10 +102,12 @@ def craft(
     *,
     combine: str = "loss",
     chunk: int = 1000,
+    indices: Array | None = None,
 ) -> Array:
     """Adversarial images `[N, …]` for the chosen members, float32 in the attack's bounds.
 
     combine: how several members are joined; see `attacks.ensemble`.
+    indices: `[N]`, of each example in the data set it was taken from; default 0 … N − 1.
 
     Random starts are keyed by the example's index, so neither `chunk` nor the device matters.
     Warns, outside `jit`, of gradients that were not finite or 0, and of images outside the bounds.
@@ -115,7 +117,8 @@ def craft(
     """
     check_attack(attack)
     dataset = _checked(ensemble, variables, dataset, key)
-    images, flags = _crafted(ensemble, variables, members, attack, dataset, key, combine, chunk)
+    keys = _keys(key, dataset, indices)
+    images, flags = _crafted(ensemble, variables, members, attack, dataset, keys, combine, chunk)
     warn(flags)
     return images
 
@@ -126,19 +129,32 @@ def _crafted(
     members: Indices,
     attack: Attack | CarliniWagner,
     dataset: Dataset,
-    key: Key,
+    keys: Key,
     combine: str,
     chunk: int,
 ) -> tuple[Array, Flags]:
     """Adversarial images `[N, …]` and what the attack met on the way, `[N]` each."""
     source, chosen = ensemble.pick(variables, members)
 
-    def perturb(images: Array, labels: Array, indices: Array) -> tuple[Array, Flags]:
+    def perturb(images: Array, labels: Array, keys: Key) -> tuple[Array, Flags]:
         direction = ensemble_direction(predict(source, chosen), labels, combine)
-        return attack.flagged(direction, to_float(images), example_keys(key, indices))
+        return attack.flagged(direction, to_float(images), keys)
 
-    indices = jnp.arange(len(dataset.labels))
-    return in_chunks(perturb, chunk, dataset.images, dataset.labels, indices)
+    return in_chunks(perturb, chunk, dataset.images, dataset.labels, keys)
+
+
+def _keys(key: Key, dataset: Dataset, indices: Array | None) -> Key:
+    """One key an example, by its index in the data set that it was taken from.
+
+    Raises:
+        UserError: if there are not as many indices as examples.
+    """
+    count = len(dataset.labels)
+    found = np.arange(count) if indices is None else indices
+    keys = example_keys(key, found)
+    if len(keys) != count:
+        raise UserError(f"{len(keys)} indices for {count} examples: give one an example")
+    return keys
 
 
 def check_attack(attack: Any) -> None:
@@ -228,6 +244,7 @@ def evaluate(
     measure: Callable[[tuple[Array, ...]], dict[str, Array]] | None = None,
     examine: Callable[[EnsembleOutputs, Array], dict[str, Array]] | None = None,
     keep: int = 0,
+    indices: Array | None = None,
 ) -> Predictions:
     """Predictions of every member on `attack(eps)` crafted on every source, for each eps `[A]`.
 
@@ -236,6 +253,8 @@ def evaluate(
     measure: the members' features `[N, D_m]` on adversarial images to scalars, kept in `extras`.
     examine: the members' outputs for images `[B, …]` to arrays `[…, B]`, kept in `extras`.
     keep: return the first so many adversarial images besides.
+    indices: `[N]`, of each example in the data set it was taken from, by which random starts are
+        keyed; default 0 … N − 1. `data.evenly_spaced` gives both.
 
     Pure: wrap in `jit` and `over_runs`. Warns, outside `jit`, of what `flags` count.
 
@@ -262,6 +281,7 @@ def evaluate(
     check_whole("keep", keep, 0)
     sources = _checked_sources(sources, ensemble.size)
     dataset = _checked(ensemble, variables, dataset, key)
+    keys = _keys(key, dataset, indices)
 
     def scored(images: Array) -> tuple[Array, dict[str, Array]]:
         def outputs(x: Array) -> tuple[Any, ...]:
@@ -281,7 +301,7 @@ def evaluate(
         """`[S, N, …]`: sources of one size are items of an axis, if the members are alike."""
 
         def perturb(members: Indices) -> tuple[Array, Flags]:
-            return _crafted(ensemble, variables, members, made, dataset, key, combine, chunk)
+            return _crafted(ensemble, variables, members, made, dataset, keys, combine, chunk)
 
         if not ensemble.alike:
             found = [perturb(members) for members in sources.values()]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from jaxadv import attacks, models
-from jaxadv.data import Dataset, load_dataset
+from jaxadv.data import Dataset, evenly_spaced, load_dataset
 from jaxadv.ensemble import callables, member, mixed, pathways, predict, stacked
+from jaxadv.errors import UserError
 from jaxadv.evaluation import craft, each_and_all, evaluate, in_chunks
 from jaxadv.losses import squared_errors
 from jaxadv.parallel import over_runs
@@ -47,6 +48,24 @@ def test_predictions_equal_attacks_made_one_by_one(data, variables):
         expected = jax.nn.softmax(predict(ENSEMBLE, variables)(x_adv))
         np.testing.assert_allclose(found.adversarial[1, m], expected, atol=1e-4)
         np.testing.assert_allclose(found.norms[1, m], np.abs(x_adv - x).max((1, 2, 3)), atol=1e-6)
+
+
+def test_chosen_examples_fare_as_they_do_among_all(data, variables):
+    """Random starts are keyed by the index in the whole, whatever part of it is attacked."""
+
+    def started(eps):
+        return attacks.pgd(eps, 0.03, 2, random_start=True)
+
+    chosen, indices = evenly_spaced(data, 7)
+    key = jax.random.key(3)
+    whole = evaluate(ENSEMBLE, variables, started, EPS, data, key, keep=60)
+    part = evaluate(ENSEMBLE, variables, started, EPS, chosen, key, indices=indices, keep=7)
+    np.testing.assert_allclose(part.images, whole.images[:, :, indices], atol=1e-6)
+    np.testing.assert_allclose(part.adversarial, whole.adversarial[..., indices, :], atol=1e-4)
+    other = evaluate(ENSEMBLE, variables, started, EPS, chosen, key, keep=7)
+    assert np.abs(other.images - part.images).max() > 0.05
+    with pytest.raises(UserError, match="3 indices for 7 examples"):
+        craft(ENSEMBLE, variables, (0,), started(0.1), chosen, key, indices=indices[:3])
 
 
 def test_eps_zero_predicts_what_the_clean_images_do(data, variables):

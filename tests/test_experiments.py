@@ -12,7 +12,7 @@ import pytest
 
 from experiments import cli, decorrelated_pairs, measure, merge, parametric_distance, plot, readme
 from jaxadv import results
-from jaxadv.data import Dataset
+from jaxadv.data import load_dataset
 
 STUDIES = {"decorrelated_pairs": decorrelated_pairs, "parametric_distance": parametric_distance}
 SMALL = {
@@ -102,9 +102,9 @@ def test_rates_follow_from_the_kept_predictions(pairs):
 
 def test_saved_adversarial_images_keep_the_ball(pairs):
     with np.load(pairs / "adversarial.npz") as kept:
-        natural = kept["natural"].astype(np.float64)
         for name in ("fgsm_linf", "fgm_l2", "pgd_linf", "pgd_l2"):
             eps = kept[f"fc/{name}/eps"][:, None]
+            natural = kept[f"fc/{name}/natural"].astype(np.float64)
             for source in ("1", "2", "all"):
                 images = kept[f"fc/{name}/{source}"]
                 assert images.shape == (4, 2, 5, 8, 8, 1)  # runs, eps, images
@@ -115,6 +115,20 @@ def test_saved_adversarial_images_keep_the_ball(pairs):
                 assert (norm[:, 0] == 0).all()
                 assert images.min() >= 0
                 assert images.max() <= 1
+
+
+def test_saved_images_and_predictions_say_which_test_images_they_are_of(pairs):
+    test = load_dataset("digits").test
+    with np.load(pairs / "adversarial.npz") as images, np.load(pairs / "predictions.npz") as kept:
+        for name, count in {"fc/fgsm_linf": 360, "fc/pgd_linf": 40}.items():
+            index = kept[f"{name}/index"]
+            assert index.tolist() == [i * 360 // count for i in range(count)]
+            assert (kept[f"{name}/labels"] == np.asarray(test.labels)[index]).all()
+            first = images[f"{name}/index"]
+            assert first.tolist() == index[:5].tolist()
+            assert (images[f"{name}/labels"] == np.asarray(test.labels)[first]).all()
+            pixels = np.asarray(test.images)[first] / np.float32(255)
+            np.testing.assert_allclose(images[f"{name}/natural"], pixels, atol=1e-7)
 
 
 def test_figures_are_redrawn_from_results_alone(pairs, capsys, monkeypatch):
@@ -290,7 +304,7 @@ def test_measurements_of_a_run_that_was_stopped_are_taken_up(tmp_path):
     path.write_bytes(path.read_bytes()[:50])
     assert measure.once(tmp_path, "cnn-fgsm", make).rows == first.rows
     assert len(calls) == 2  # damaged: measured again
-    measure.write(tmp_path, "study", {}, again, Dataset(np.ones((2, 1)), np.ones(2)), 0)
+    measure.write(tmp_path, "study", {}, again)
     assert not (tmp_path / "measured").exists()
 
 

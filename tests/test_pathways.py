@@ -98,7 +98,9 @@ def test_saved_adversarial_images_keep_the_ball(study):
         for name in ("dna/pgd_linf_sum/all", "ae/fgsm_linf_sum/1", "dna/pgd_linf_single/2"):
             images = kept[name]
             assert images.shape == (4 if name.startswith("ae") else 8, 2, 4, 8, 8, 1)
-            moved = np.abs(images.astype(float) - kept["natural"]).max((2, 3, 4, 5))
+            moved = np.abs(images.astype(float) - kept[f"{name.rpartition('/')[0]}/natural"]).max(
+                (2, 3, 4, 5)
+            )
             assert (moved[:, 0] == 0).all()
             assert (moved[:, 1] <= 0.1 + 1e-6).all()
 

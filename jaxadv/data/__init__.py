@@ -4,5 +4,6 @@ from jaxadv.data.arrays import from_arrays
 from jaxadv.data.catalogue import DATASETS
 from jaxadv.data.dataset import Dataset, Splits
 from jaxadv.data.load import load_dataset
+from jaxadv.data.sample import evenly_spaced
 
-__all__ = ["DATASETS", "Dataset", "Splits", "from_arrays", "load_dataset"]
+__all__ = ["DATASETS", "Dataset", "Splits", "evenly_spaced", "from_arrays", "load_dataset"]

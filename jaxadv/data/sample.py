@@ -1,0 +1,24 @@
+"""Which examples stand for a whole data set."""
+
+import numpy as np
+
+from jaxadv.checks import check_whole
+from jaxadv.data.dataset import Dataset, check_dataset
+
+
+def evenly_spaced(dataset: Dataset, count: int) -> tuple[Dataset, np.ndarray]:
+    """`count` examples spread evenly over a data set, and their indices `[count]` in it.
+
+    Example i of them is number ⌊i·N / count⌋ of the N. 0 stands for all, as does a count above N.
+    The first ones would not do: PGD fools the first 1,000 test images of MNIST less, or more, by
+    up to a tenth than every tenth one, since the files are not in random order.
+
+    Raises:
+        UserError: if `count` is no whole number from 0, or this is no data set.
+    """
+    check_whole("count", count, 0)
+    check_dataset(dataset)
+    total = len(dataset.labels)
+    size = min(int(count), total) or total
+    indices = np.arange(size, dtype=np.int64) * total // size
+    return Dataset(dataset.images[indices], dataset.labels[indices]), indices
