@@ -81,3 +81,19 @@ def test_data_that_are_no_arrays(value):
         with pytest.raises(UserError) as error:
             call()
         assert_one_line(error, "give")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("red \x1b[31m, and \x9b2J", "red \\x1b[31m, and \\x9b2J"),
+        ("a\r\nb\n\n  c\u2028d", "a b c d"),
+        ("nul \0, tab \t, bell \a", "nul \\x00, tab \\t, bell \\x07"),
+        ("turned \u202e, no byte of a text \udcff", "turned \\u202e, no byte of a text \\udcff"),
+        ("λ = 0.05 · ‖θ1 − θ2‖²", "λ = 0.05 · ‖θ1 − θ2‖²"),
+    ],
+    ids=range(5),
+)
+def test_messages_hold_nothing_that_a_terminal_obeys(text, shown):
+    assert str(UserError(text)) == shown
+    assert shown.isprintable()

@@ -10,17 +10,19 @@ import hashlib
 import os
 import tempfile
 import warnings
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from jaxadv import npz
 from jaxadv.data.arrays import checked
 from jaxadv.data.catalogue import CATALOGUE, Entry
 from jaxadv.data.dataset import Dataset
 from jaxadv.data.reader import Decoded, Reader, one_line
+from jaxadv.errors import printable
 
 FORMAT = 1  # raise it when decoding changes, and every cache is rebuilt
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "jpeg")
 
 
 def read_cached(name: str, reader: Reader, cache_dir: Path, progress: bool) -> Decoded:
@@ -64,17 +66,19 @@ def fingerprint(reader: Reader) -> str:
 
 def _load(path: Path, key: str, entry: Entry) -> Decoded | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            if stored["fingerprint"].item() != key:
-                return None
-            train = _checked(stored["train_images"], stored["train_labels"], entry)
-            test = _checked(stored["test_images"], stored["test_labels"], entry)
-            return Decoded(train, test, jpeg=bool(stored["jpeg"]))
+        if npz.read(path, "fingerprint".__eq__)["fingerprint"].item() != key:
+            return None
+        stored = npz.read(path, ARRAYS.__contains__)
+        train = _checked(stored["train_images"], stored["train_labels"], entry)
+        test = _checked(stored["test_images"], stored["test_labels"], entry)
+        return Decoded(train, test, jpeg=bool(stored["jpeg"]))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as error:
+    except Exception as error:  # what damage raises depends on the byte
         warnings.warn(
-            f"{path}: cache file is corrupt or unreadable ({one_line(error)}); decoding again",
+            printable(
+                f"{path}: cache file is corrupt or unreadable ({one_line(error)}); decoding again"
+            ),
             stacklevel=2,
         )
         return None
@@ -105,8 +109,10 @@ def _store(path: Path, key: str, decoded: Decoded) -> None:
         os.replace(temporary, path)
     except OSError as error:
         warnings.warn(
-            f"{path}: cache not written ({one_line(error)}); the next run decodes again, "
-            "set JAXADV_CACHE to a writable folder",
+            printable(
+                f"{path}: cache not written ({one_line(error)}); the next run decodes again, "
+                "set JAXADV_CACHE to a writable folder"
+            ),
             stacklevel=2,
         )
     finally:

@@ -12,7 +12,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from jaxadv.data.archive import ENDINGS, archives_of, first_names, is_archive, members
+from jaxadv.data.archive import (
+    ENDINGS,
+    archives_of,
+    first_names,
+    is_archive,
+    members,
+    read_bytes,
+)
 from jaxadv.data.arrays import checked
 from jaxadv.data.catalogue import Entry
 from jaxadv.data.dataset import Dataset
@@ -22,6 +29,7 @@ from jaxadv.errors import UserError
 
 RECORDS = 10_000  # in each of the six batches
 _PIXELS = 3 * 32 * 32
+_MOST = 1 << 26  # bytes of a batch's file: twice those of a pickled one
 _ENOUGH = 3  # files: beside the six batches lie a page and a list of the classes
 _AGAIN = "copy or download it again"
 
@@ -111,28 +119,36 @@ def _archives(folder: Path, entry: Entry) -> Iterator[tuple[Path, _Layout]]:
 
 
 def _entry(batch: object, key: str, where: str) -> np.ndarray:
-    """`batch[key]` as an array; the published pickles have bytes for keys, Python 3's strings."""
-    if isinstance(batch, dict):
-        for spelled in (key.encode(), key):
-            if spelled in batch:
-                try:
-                    return np.asarray(batch[spelled])
-                except ValueError as error:
-                    raise UserError(f"{where}: {key} is ragged; {_AGAIN}") from error
-    raise UserError(f"{where}: no {key!r} found, a dictionary with it expected; {_AGAIN}")
+    """`batch[key]` as an array; the published pickles have bytes for keys, Python 3's strings.
+
+    A list has numbers in it and nothing else: lists of one list, again and again, are short in a
+    file and without end in memory.
+    """
+    spelled = [k for k in (key.encode(), key) if isinstance(batch, dict) and k in batch]
+    if not spelled:
+        raise UserError(f"{where}: no {key!r} found, a dictionary with it expected; {_AGAIN}")
+    found = batch[spelled[0]]  # type: ignore[index]
+    if isinstance(found, np.ndarray):
+        return found.view(np.ndarray)
+    if not isinstance(found, list) or any(not isinstance(x, int | float) for x in found):
+        raise UserError(f"{where}: {key} is neither an array nor a list of numbers; {_AGAIN}")
+    return np.asarray(found)
 
 
 def _read_files(
     files: tuple[Path, ...], place: Path, layout: _Layout, entry: Entry, progress: bool
 ) -> Decoded:
     del progress  # six files take a fraction of a second
-    batches = {path.name: path.read_bytes() for path in files}
+    batches = {path.name: read_bytes(path, _MOST) for path in files}
     return _decode(batches, place, layout, entry)
 
 
 def _read_archive(path: Path, layout: _Layout, entry: Entry, progress: bool) -> Decoded:
-    found = ((PurePosixPath(name).name, data) for name, data in members(path, progress))
-    batches = {name: data for name, data in found if name in layout.names}
+    def is_batch(name: str) -> bool:
+        return PurePosixPath(name).name in layout.names
+
+    found = members(path, progress, is_batch, _MOST)
+    batches = {PurePosixPath(name).name: data for name, data in found}
     return _decode(batches, path, layout, entry)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from jaxadv.data.archive import archives_of, members
+from jaxadv.data.archive import archives_of, members, read_bytes
 from jaxadv.data.arrays import checked
 from jaxadv.data.catalogue import Entry
 from jaxadv.data.dataset import Dataset
@@ -25,6 +25,9 @@ from jaxadv.errors import UserError
 
 _SPLITS = ("train", "test")
 _PICTURES = (".png", ".jpg", ".jpeg")
+_MOST = (
+    1 << 22
+)  # bytes of a picture's file: of 32 by 32 pixels, with all that cameras write into it
 
 Row = tuple[bytes, int, np.ndarray]  # sort key, label, image
 
@@ -73,7 +76,7 @@ def _read_folder(folder: Path, files: tuple[Path, ...], entry: Entry, progress: 
 
         def contents() -> Iterator[tuple[str, bytes]]:
             for index, path in enumerate(files):
-                yield path.relative_to(folder).as_posix(), path.read_bytes()
+                yield path.relative_to(folder).as_posix(), read_bytes(path, _MOST)
                 if index % 100 == 0:
                     update(index)
 
@@ -81,7 +84,8 @@ def _read_folder(folder: Path, files: tuple[Path, ...], entry: Entry, progress: 
 
 
 def _read_archive(path: Path, entry: Entry, progress: bool) -> Decoded:
-    return _collect(members(path, progress), path, entry)
+    found = members(path, progress, lambda name: _is_picture(PurePosixPath(name)), _MOST)
+    return _collect(found, path, entry)
 
 
 def _collect(contents: Iterable[tuple[str, bytes]], place: Path, entry: Entry) -> Decoded:
@@ -89,8 +93,6 @@ def _collect(contents: Iterable[tuple[str, bytes]], place: Path, entry: Entry) -
     any_jpeg = False
     for name, data in contents:
         path = PurePosixPath(name)
-        if not _is_picture(path):
-            continue
         split, label = _position(path, place, entry)
         image, jpeg = decode(data, entry.image_shape, f"{place}: {name}")
         any_jpeg |= jpeg

@@ -9,6 +9,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from jaxadv.errors import UserError
 
 _UINT8 = 0x08
 _STEMS = ("train-images", "train-labels", "t10k-images", "t10k-labels")
+_MOST = 1 << 30  # bytes of an array: 20 times those of the largest published one
 _AGAIN = "copy or download the file again"
 
 
@@ -45,28 +47,57 @@ def find(folder: Path, entry: Entry) -> Reader | None:
 def read_idx(path: Path, n_dims: int) -> np.ndarray:
     """The uint8 array of `n_dims` dimensions in an IDX file, plain or compressed.
 
-    Its contents, not its name, say which: browsers unpack a `.gz` and leave it its name.
+    Its contents, not its name, say which: browsers unpack a `.gz` and leave it its name. No more is
+    read than its header announces.
 
-    Raises `UserError` on a wrong magic number, type, number of dimensions or length.
+    Raises `UserError` on a wrong magic number, type, number of dimensions, size or length.
     """
-    data = _bytes(path)
-    expected_magic = _UINT8 << 8 | n_dims
     header = 4 + 4 * n_dims
-    if len(data) < header:
-        raise UserError(f"{path}: {len(data)} bytes found, at least {header} expected; {_AGAIN}")
-    (magic,) = struct.unpack_from(">I", data)
-    if magic != expected_magic:
+    try:
+        with path.open("rb") as file, unpacked(file) as contents:
+            head = contents.read(header)
+            shape = _shape(head, n_dims, path)
+            size = math.prod(shape)
+            data = _at_most(contents, size + 1)  # one more than there should be
+    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:  # cut short, or corrupt
         raise UserError(
-            f"{path}: magic number {magic} found, {expected_magic} expected (IDX of unsigned "
+            f"{path}: {one_line(error)}; a complete readable file expected, {_AGAIN}"
+        ) from error
+    if len(data) != size:
+        more = "more than " if len(data) > size else ""
+        raise UserError(
+            f"{path}: {more}{header + min(len(data), size)} bytes found, {header + size} expected "
+            f"for shape {shape}; {_AGAIN}"
+        )
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _at_most(contents: IO[bytes], count: int) -> bytearray:
+    """So many bytes, or those there are, in pieces: memory is for what is read, not for a claim."""
+    data = bytearray()
+    while len(data) < count and (piece := contents.read(min(1 << 20, count - len(data)))):
+        data += piece
+    return data
+
+
+def _shape(head: bytes, n_dims: int, path: Path) -> tuple[int, ...]:
+    """The shape in a header, of an array that can be."""
+    if len(head) < 4 + 4 * n_dims:
+        raise UserError(
+            f"{path}: {len(head)} bytes found, at least {4 + 4 * n_dims} expected; {_AGAIN}"
+        )
+    magic, *shape = struct.unpack(f">{1 + n_dims}I", head)
+    expected = _UINT8 << 8 | n_dims
+    if magic != expected:
+        raise UserError(
+            f"{path}: magic number {magic} found, {expected} expected (IDX of unsigned "
             f"bytes with {n_dims} dimensions); {_AGAIN}"
         )
-    shape = struct.unpack_from(f">{n_dims}I", data, 4)
-    length = header + math.prod(shape)
-    if len(data) != length:
+    if math.prod(shape) > _MOST:
         raise UserError(
-            f"{path}: {len(data)} bytes found, {length} expected for shape {shape}; {_AGAIN}"
+            f"{path}: shape {tuple(shape)} found, at most {_MOST:,} bytes expected; {_AGAIN}"
         )
-    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+    return tuple(shape)
 
 
 def _read(files: tuple[Path, ...], entry: Entry) -> Decoded:
@@ -85,16 +116,6 @@ def _dataset(images_path: Path, labels_path: Path, entry: Entry) -> Dataset:
         )
     where = f"{images_path} and {labels_path.name}"
     return checked(images, labels, len(entry.class_names), where)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file, unpacked(file) as contents:
-            return contents.read()
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:  # cut short, or corrupt
-        raise UserError(
-            f"{path}: {one_line(error)}; a complete readable file expected, {_AGAIN}"
-        ) from error
 
 
 def _spellings(stem: str) -> tuple[str, ...]:

@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
+
+from jaxadv.errors import printable
 
 
 @contextmanager
@@ -13,5 +16,5 @@ def progress_bar(description: str, total: float, show: bool) -> Iterator[Callabl
     """Yields `update(completed)`; draws only if `show` and stderr is a terminal."""
     visible = show and sys.stderr.isatty()
     with Progress(console=Console(stderr=True), transient=True, disable=not visible) as bar:
-        task = bar.add_task(description, total=total)
+        task = bar.add_task(escape(printable(description)), total=total)  # a file's name is in it
         yield lambda completed: bar.update(task, completed=completed)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxadv.data.dataset import Dataset
+from jaxadv.errors import printable
 
 
 class Decoded(NamedTuple):
@@ -35,5 +36,5 @@ class Reader:
 
 
 def one_line(error: BaseException) -> str:
-    """An error's text on one line, its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An error's text on one line, fit for a terminal; its type where it has none."""
+    return printable(" ".join(str(error).split())) or type(error).__name__

@@ -2,9 +2,15 @@ import tarfile
 
 import pytest
 
-from jaxadv.data.archive import first_names, is_archive, members
+from jaxadv.data import archive as archives
+from jaxadv.data.archive import first_names, is_archive
 from jaxadv.errors import UserError
 from tests.data.fixtures import assert_one_line, write_tar
+
+
+def members(path, progress, wanted=lambda _: True, most=1 << 20):
+    return archives.members(path, progress, wanted, most)
+
 
 CONTENT = {f"folder/{index}.bin": bytes([index]) * 3000 for index in range(20)}
 ENDINGS = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2"]

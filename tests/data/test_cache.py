@@ -131,7 +131,7 @@ def test_a_cache_of_pickled_objects_is_not_unpickled(counter, tmp_path):
     path = cache_path("mnist", counter.reader, tmp_path / "cache")
     key = np.asarray(fingerprint(counter.reader))
     np.savez(path, fingerprint=key, train_images=np.array([print], object))
-    with pytest.warns(UserWarning, match="allow_pickle"):
+    with pytest.warns(UserWarning, match="of type object"):
         _read(counter, tmp_path)
 
 

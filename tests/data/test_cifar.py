@@ -135,7 +135,10 @@ PIXELS = np.zeros((RECORDS, 3072), np.uint8)
         ({b"data": PIXELS.astype(float), b"labels": [0] * RECORDS}, ["float64", "uint8"]),
         ({b"data": PIXELS, b"labels": [0, 1]}, ["(2,)", "(4,) expected"]),
         ({b"data": PIXELS, b"labels": [0.5] * RECORDS}, ["float64", "integers"]),
-        ({b"data": PIXELS, b"labels": [[0], [1, 2]]}, ["labels is ragged"]),
+        (
+            {b"data": PIXELS, b"labels": [[0], [1, 2]]},
+            ["labels is neither an array nor a list of numbers"],
+        ),
         ({b"data": Evil(print, "x"), b"labels": [0]}, ["print, not admitted"]),
     ],
 )

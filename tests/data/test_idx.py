@@ -60,12 +60,16 @@ GOOD = idx_bytes(IMAGES)
     ("data", "parts"),
     [
         (GOOD[:-1], [len(GOOD) - 1, f"{len(GOOD)} expected", "(2, 28, 28)"]),
-        (GOOD + b"x", [len(GOOD) + 1, f"{len(GOOD)} expected"]),
+        (GOOD + b"x", [f"more than {len(GOOD)} bytes", f"{len(GOOD)} expected"]),
         (GOOD[:7], ["7 bytes", "at least 16"]),
         (b"", ["0 bytes"]),
         (idx_bytes(IMAGES[0, 0]), ["2049 found", "2051 expected", "3 dimensions"]),
         (idx_bytes(IMAGES, type_code=0x0D), ["3331 found", "2051 expected"]),
-        (struct.pack(">I3I", 2051, 2**31, 2**31, 2**31), ["16 bytes found"]),
+        (
+            struct.pack(">I3I", 2051, 2**31, 2**31, 2**31),
+            ["(2147483648, 2147483648, 2147483648) found"],
+        ),
+        (struct.pack(">I3I", 2051, 2**10, 2**10, 2**10), ["16 bytes found", "1073741840 expected"]),
     ],
 )
 def test_bad_contents_are_named(tmp_path, data, parts):
