@@ -6,7 +6,7 @@ from pathlib import Path
 import tyro
 
 from experiments import cli, report
-from jaxadv.errors import UserError
+from jaxadv.errors import UserError, printable
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def main() -> None:
             raise UserError("nothing to draw: give at least one run's folder")
         for directory in arguments.directories:
             for path in report.draw(directory):
-                print(path)
+                print(printable(path))
 
     cli.run(draw, resumable=False)
 

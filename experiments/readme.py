@@ -1,6 +1,7 @@
 """Write `results/README.md`, the tables of every run there: `python -m experiments.readme`."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from experiments import (
     surrogate_defence,
     tables,
 )
-from jaxadv.errors import UserError
+from jaxadv.errors import UserError, printable
 from jaxadv.evaluation import ALL
 from jaxadv.files import write_atomically
 from jaxadv.folder import owned
@@ -111,6 +112,11 @@ def command(run: Run) -> str:
     One for each stretch of seeds, to be merged.
     """
     config, study = run["config"], run["experiment"]
+    if config.get("preset") not in [*PRESETS[study]]:
+        raise UserError(
+            f"results of {study}: preset {config.get('preset')!r} in config is none of "
+            f"{', '.join(PRESETS[study])}; run them again"
+        )
     preset = json.loads(json.dumps(PRESETS[study][config["preset"]].config()))
     unsaid = sorted(preset.keys() - config.keys())
     if unsaid:  # a run older than a setting; the preset may say another thing today
@@ -125,7 +131,7 @@ def command(run: Run) -> str:
             words.append(f"--{option}" if chosen else f"--no-{option}")
         else:
             values = chosen if isinstance(chosen, list) else [chosen]
-            words.append(" ".join([f"--{option}", *map(str, values)]))
+            words.append(shlex.join([f"--{option}", *map(str, values)]))
     commands = []
     for stretch in _stretches(config["seeds"]):
         first = [f"--first-seed {stretch[0]}"] if stretch[0] != preset["seeds"][0] else []
@@ -147,9 +153,9 @@ def _stretches(seeds: Sequence[int]) -> list[list[int]]:
 
 def provenance(name: str, run: Run) -> str:
     """One line: where these results lie, what made them, on how many seeds."""
-    merged = ", measured in parts" if isinstance(run["environment"], list) else ""
-    count = len(run["config"]["seeds"])
-    return f"- `results/{name}/`: `{command(run)}`, {count} seed{'' if count == 1 else 's'}{merged}"
+    merged = ", measured in parts" if isinstance(run.get("environment"), list) else ""
+    count, folder = len(run["config"]["seeds"]), f"`results/{printable(name)}/`"
+    return f"- {folder}: `{command(run)}`, {count} seed{'' if count == 1 else 's'}{merged}"
 
 
 def by_study(directory: Path = RESULTS) -> dict[tuple[str, str], dict[str, Run]]:
@@ -157,7 +163,9 @@ def by_study(directory: Path = RESULTS) -> dict[tuple[str, str], dict[str, Run]]
     groups: dict[tuple[str, str], dict[str, Run]] = {}
     for path in sorted(directory.glob("*/results.json")):
         run = report.finished(path.parent)
-        key = run["experiment"], run["config"]["data_title"]
+        if not isinstance(title := run["config"].get("data_title"), str):
+            raise UserError(f"{path}: data_title in config is {title!r}, no text; run it again")
+        key = run["experiment"], printable(title)
         groups.setdefault(key, {})[path.parent.name] = run
     return groups
 

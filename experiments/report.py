@@ -4,13 +4,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from experiments import gradient_tables, pathway_tables, tables
 from experiments.finished import is_finished as is_of
 from experiments.finished import kept_arrays, read
 from experiments.tables import Table
 from jaxadv import plots
-from jaxadv.errors import UserError
+from jaxadv.errors import UserError, printable
 from jaxadv.folder import owned
 from jaxadv.parallel import leads
 from jaxadv.plots.reduce import distinct, single_source
@@ -34,7 +35,7 @@ def pair_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
     plots.metric_lines(rows, "success_rate", figures / "success.png")
     arrays = kept_arrays(directory, ("component",))
     if not arrays:
-        print(f"{directory}: without predictions.npz, no scatter of features", file=sys.stderr)
+        _say(f"{directory}: without predictions.npz, no scatter of features")
         return
     for model in distinct(rows, "model"):
         panels = {}
@@ -43,7 +44,16 @@ def pair_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None:
             x, y = arrays[f"{model}/components"][number]
             labels = arrays[f"{model}/component_labels"]
             panels[defence] = (x, y, score["value"], labels)
-        plots.feature_scatter(panels, figures / f"features-{model}.png")
+        plots.feature_scatter(panels, figures / f"features-{file_name(model)}.png")
+
+
+def _say(line: str) -> None:
+    print(printable(line), file=sys.stderr)
+
+
+def file_name(name: str) -> str:
+    """A name from a file as part of a file's name: `dna-2` as it is, `../x` as `..%2Fx`."""
+    return quote(name, safe=" ")
 
 
 def surrogate_tables(rows: Sequence[Row]) -> list[Table]:
@@ -112,8 +122,11 @@ def magnitude_figures(directory: Path, rows: Sequence[Row], figures: Path) -> No
 
 def _each_radius(rows: Sequence[Row], across: str) -> list[Row]:
     """Rows with a panel of `metric_lines` for each radius, and another of their keys across."""
+    short = {eps: f"{eps:.3g}" for eps in distinct(rows, "eps")}
+    named = short if len(set(short.values())) == len(short) else {eps: eps for eps in short}
     return [
-        {**row, "attack": f"{row['attack']} {row['eps']:.3g}", "eps": row[across]} for row in rows
+        {**row, "attack": f"{row['attack']} {named[row['eps']]}", "eps": row[across]}
+        for row in rows
     ]
 
 
@@ -196,10 +209,10 @@ def pathway_figures(directory: Path, rows: Sequence[Row], figures: Path) -> None
             for row in select(under_attack, direction=direction)
             if row["metric"] in list(pathway_tables.RATES)[1:]
         ]
-        plots.metric_lines(panels, "share", figures / f"metrics-{direction}.png")
+        plots.metric_lines(panels, "share", figures / f"metrics-{file_name(direction)}.png")
     arrays = kept_arrays(directory, ("pictures",))
     if not arrays:
-        print(f"{directory}: without predictions.npz, no pictures", file=sys.stderr)
+        _say(f"{directory}: without predictions.npz, no pictures")
         return
     titles = ("natural", "perturbed", "read wrongly", "read rightly")
     images = dict(zip(titles, arrays["pictures"], strict=True))
@@ -241,12 +254,14 @@ def draw(directory: Path) -> list[Path]:
     """Draw a run's figures again from its results; the paths written.
 
     Raises:
-        UserError: if the results are damaged, or another process writes into the folder.
+        UserError: if the results are damaged, another process writes into the folder, or figures/
+            leads out of it.
     """
     content, figures = finished(directory), directory / "figures"
     with owned(directory):
-        if figures.exists() and not figures.is_dir():
-            raise UserError(f"{figures}: is a file where figures go; move it away")
+        if figures.is_symlink() or (figures.exists() and not figures.is_dir()):
+            what = "link" if figures.is_symlink() else "file"
+            raise UserError(f"{figures}: is a {what} where a folder of figures goes; move it away")
         figures.mkdir(exist_ok=True)
         STUDIES[content["experiment"]][1](directory, content["rows"], figures)
     return sorted(figures.glob("*.png"))
@@ -261,4 +276,4 @@ def show(directory: Path) -> None:
         if table.lines:
             tables.show(table)
     for path in [directory / "results.json", *draw(directory)]:
-        print(path)
+        print(printable(path))

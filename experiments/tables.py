@@ -340,7 +340,8 @@ def show(table: Table) -> None:
         printed.add_column(name, justify="right" if numeric else "left", no_wrap=True)
     for line in table.lines:
         printed.add_row(*line)
-    Console(width=500).print(printed)
+    # Names from files are no markup: "[red]" is a name.
+    Console(width=500, markup=False, emoji=False).print(printed)
 
 
 def markdown(table: Table) -> str:

@@ -9,6 +9,7 @@ numbers went wrong.
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -114,6 +115,8 @@ def _row_fault(row: Any, needed: Iterable[str]) -> str:
         if key not in row:
             return f"lacks {key}"
     for key, value in row.items():
+        if not _is_text(key):
+            return f"its key {_shown(key)} is not printable text"
         wanted = _wanted(key, value)
         if wanted:
             return f"{key} is {_shown(value)}, not {wanted}"
@@ -170,6 +173,22 @@ def check_config(config: Any, where: str) -> None:
         )
     if len(set(seeds)) < len(seeds):
         raise UserError(f"{where}: seeds in config are {_shown(seeds)}; each may stand there once")
+    check_words(config, f"{where}: config")
+
+
+def check_words(value: Any, where: str) -> None:
+    """Refuse keys and text, however deep, that a terminal would obey; lines and tabs it may.
+
+    Raises:
+        UserError: if there is one.
+    """
+    there = [value]
+    while there:
+        item = there.pop()
+        if isinstance(item, str) and not re.sub(r"[\n\t]", " ", item).isprintable():
+            raise UserError(f"{where} holds {_shown(item)}, not printable text; mend the file")
+        if isinstance(item, dict | list):
+            there += [*item, *item.values()] if isinstance(item, dict) else item
 
 
 def check_results(content: Any, where: str) -> None:
@@ -186,6 +205,7 @@ def check_results(content: Any, where: str) -> None:
     if not isinstance(content.get("environment"), dict | list | None):
         shown = _shown(content["environment"])
         raise UserError(f"{where}: environment is {shown}, not keys and values; run it again")
+    check_words(content.get("environment"), f"{where}: environment")
     check_config(content["config"], where)
     check_rows(content["rows"], where)
     known = set(content["config"]["seeds"])

@@ -1,0 +1,166 @@
+"""Names in results are names: they lead nowhere, and no terminal, page or shell obeys them."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import decorrelated_pairs, plot, readme, report, tables
+from jaxadv import plots, results
+from jaxadv.errors import UserError
+from tests.test_experiments import refused
+
+RED = "\x1b[31mred"
+AT = {"n": 100, "seed": 0, "defence": "plain"}
+STUDY = decorrelated_pairs.STUDY
+
+
+def content(model="fc", **change):
+    """Results with no more than a figure of features needs."""
+    at = {**AT, "model": model}
+    attacked = {**at, "attack": "pgd", "ball": "linf", "eps": 0.1, "source": "1"}
+    rows = [
+        {"metric": "clean_accuracy", "value": 0.9, "target": "1", **at},
+        {"metric": "component_r_squared", "value": 0.5, **at},
+        {"metric": "success_rate", "value": 0.5, **attacked},
+        {"metric": "transfer_rate", "value": 0.5, "target": "2", **attacked},
+    ]
+    config = {**json.loads(json.dumps(decorrelated_pairs.PRESETS["smoke"].config())), "seeds": [0]}
+    config |= {"data_title": "digits"}
+    whole = {"experiment": STUDY, "config": config, "environment": {"jax": "0"}, "rows": rows}
+    return whole | change
+
+
+def written(folder: Path, model="fc", **change) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(content(model, **change)))
+    arrays = {f"{model}/components": np.zeros((1, 2, 5)), f"{model}/component_labels": np.arange(5)}
+    np.savez(folder / "predictions.npz", **arrays)
+    return folder
+
+
+def everything(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("dna-2", "features-dna-2.png"),
+        ("a/b", "features-a%2Fb.png"),
+        ("../../out", "features-..%2F..%2Fout.png"),
+        ("/out", "features-%2Fout.png"),
+        ("..", "features-...png"),
+        ("a\\b", "features-a%5Cb.png"),
+        ("%2F", "features-%252F.png"),
+    ],
+)
+def test_names_lead_to_no_other_folder(tmp_path, model, name):
+    run = written(tmp_path / "up" / "run", model)
+    before = everything(tmp_path)
+    assert run / "figures" / name in report.draw(run)
+    assert {path.split("/")[:3].pop() for path in everything(tmp_path) - before} == {"figures"}
+
+
+@pytest.mark.parametrize("key", ["model", "defence", "attack", "ball", "metric", "source", "note"])
+@pytest.mark.parametrize("name", [RED, "a\0b", "two\nlines", "\u202eturned"])
+def test_names_in_rows_are_printable(tmp_path, key, name):
+    rows = content()["rows"]
+    run = written(tmp_path / "run", rows=[*rows[:2], {**rows[2], key: name}, rows[3]])
+    with pytest.raises(UserError, match=f"row 3: {key} is") as error:
+        report.draw(run)
+    assert str(error.value).isprintable()
+    assert not (run / "figures").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"experiment": RED},
+        {"config": {**content()["config"], RED: 1}},
+        {"config": {**content()["config"], "data_title": RED}},
+        {"config": {**content()["config"], "attacks": ["pgd", [{"a": RED}]]}},
+        {"environment": {"device": RED}},
+        {"environment": [{RED: 1}]},
+        {"rows": [{**content()["rows"][0], RED: 1}]},
+    ],
+    ids=range(7),
+)
+def test_other_words_of_results_are_printable(tmp_path, change):
+    run = written(tmp_path / "run", **change)
+    with pytest.raises(UserError, match=r"x1b\[31mred") as error:
+        results.read(run)
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("target", ["folder", "nothing"])
+def test_figures_that_are_a_link(tmp_path, capsys, monkeypatch, target):
+    run = written(tmp_path / "run")
+    (tmp_path / "folder").mkdir()
+    (run / "figures").symlink_to(tmp_path / target, target_is_directory=True)
+    monkeypatch.setattr(sys, "argv", ["plot", str(run)])
+    line = refused(capsys, plot.main)
+    assert f"{run / 'figures'}: is a link" in line
+    assert not list((tmp_path / "folder").iterdir())
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_figure_that_is_a_link_is_drawn_in_its_place(tmp_path):
+    run = written(tmp_path / "run")
+    (run / "figures").mkdir()
+    (tmp_path / "diary").write_text("dear")
+    (run / "figures" / "success.png").symlink_to(tmp_path / "diary")
+    report.draw(run)
+    assert (tmp_path / "diary").read_text() == "dear"
+    assert not (run / "figures" / "success.png").is_symlink()
+
+
+def test_files_that_stand_among_the_figures_are_printed_safely(tmp_path, capsys, monkeypatch):
+    run = written(tmp_path / "run")
+    (run / "figures").mkdir()
+    (run / "figures" / f"{RED}.png").touch()
+    monkeypatch.setattr(sys, "argv", ["plot", str(run)])
+    plot.main()
+    printed = capsys.readouterr().out
+    assert "\\x1b[31mred.png" in printed
+    assert "\x1b" not in printed
+
+
+def test_names_are_no_markup(capsys):
+    names = ["[red]a[/red]", "[link=http://x]b", "[/no]", ":snake:"]
+    tables.show(tables.Table("[bold]title", ["[blink]head"], [[name] for name in names]))
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in [*names, "[bold]title", "[blink]head"])
+
+
+def test_radii_of_one_short_form_are_two_panels(tmp_path, monkeypatch):
+    """A panel that took both for one would show the mean of the two."""
+    at = {**AT, "model": "fc", "metric": "detection_rate", "attack": "pgd", "ball": "linf"}
+    rows = [
+        {**at, "eps": eps, "value": eps, "alarms": 0.05, "source": "1"} for eps in (0.1, 0.10001)
+    ]
+    seen = []
+    monkeypatch.setattr(plots, "metric_lines", lambda rows, *_, **__: seen.append(rows))
+    report.detection_figures(tmp_path, rows, tmp_path)
+    assert [row["attack"] for row in seen[0]] == ["pgd 0.1", "pgd 0.10001"]
+
+
+def test_a_page_quotes_what_a_shell_would_obey(tmp_path):
+    config = {**content()["config"], "data": "digits; rm -r ~", "data_title": "a\n# b"}
+    written(tmp_path / "one\ntwo", config=config)
+    page = readme.page(tmp_path)
+    assert "--data 'digits; rm -r ~'" in page
+    assert "## a # b: `decorrelated_pairs`" in page
+    assert "`results/one two/`" in page
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"preset": "x"}, "preset 'x'"), ({"preset": []}, r"preset \[\]"), ({"data_title": 3}, "3")],
+)
+def test_a_page_of_results_of_nothing_known(tmp_path, change, said):
+    written(tmp_path / "run", config={**content()["config"], **change})
+    with pytest.raises(UserError, match=said):
+        readme.page(tmp_path)
