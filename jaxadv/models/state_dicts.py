@@ -1,63 +1,95 @@
 """State dicts of PyTorch networks as NumPy arrays, out of whatever they were saved in.
 
-A file is an `.npz` of a state dict, or a PyTorch checkpoint: a pickle, read only through an
-installed torch with `weights_only=True`. Checkpoints hold the state dict beside an epoch and an
-optimiser, and wrappers (DataParallel, `torch.compile`) write their own names into it; both are
-taken off.
+A file is an `.npz` of a state dict or was written by `torch.save`; which of them, its first bytes
+tell, not its name. Checkpoints hold the state dict beside an epoch and an optimiser, and wrappers
+(DataParallel, `torch.compile`) write their own names into it; both are taken off.
 """
 
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxadv import npz
 from jaxadv.errors import UserError
+from jaxadv.files import reason
+from jaxadv.models import torch_files
+from jaxadv.models.torch_pickles import Foreign, Tensor
 
 StateDict = Mapping[str, np.ndarray]
+# As a file has it: of an array that it keeps as something else than numbers, the stand-in.
+Saved = Mapping[str, np.ndarray | Foreign]
 
-TORCH_SUFFIXES = (".pt", ".pth", ".pth.tar", ".ckpt", ".bin")
 # Where training scripts keep the state dict, in order; other dictionaries hold optimisers.
 _HOLDERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 # What DataParallel, DistributedDataParallel and torch.compile call the network they wrap.
 _WRAPPERS = ("module", "_orig_mod")
+# What comes to be called weights and is none, by how it begins.
+_OTHER_KINDS = {
+    b"version https://git-lfs": "a Git LFS pointer, not the file: run `git lfs pull`",
+    b"<": "a web page, not the file: download it raw",
+    b"\x1f\x8b": "compressed by gzip: unpack it",
+    b"\x89HDF": "an HDF5 file: save the state dict by torch.save or np.savez",
+    b"\x93NUMPY": "a single array: save the whole state dict, np.savez(path, **state)",
+}
 
 
-def read_state_dict(path: str | Path) -> StateDict:
+def read_state_dict(path: str | Path) -> Saved:
     """The arrays of a checkpoint by their PyTorch names, wrappers' names taken off.
 
     Entries beside the arrays (an epoch, an optimiser's state) are left out.
 
     Raises:
-        UserError: if the file is missing, damaged, of another kind, or needs torch to be read.
+        UserError: if the file is missing, damaged or of another kind, or holds no one state dict.
     """
     if not isinstance(path, str | os.PathLike):
         raise UserError(
-            f"a {type(path).__name__} given for a path of weights; save the state dict as .npz, "
-            ".pt or .pth and give its path"
+            f"a {type(path).__name__} given for a path of weights; save the state dict as .npz or "
+            "by torch.save and give its path"
         )
     path = Path(path)
+    _check_kind(path)
+    try:
+        return unwrapped(npz.read(path) if _is_npz(path) else torch_files.load(path), path)
+    except UserError:
+        raise
+    except Exception as error:  # what damage raises depends on the byte
+        raise UserError(
+            f"{path}: not readable as weights ({reason(error)}); copy the file again, or save "
+            "model.state_dict() by torch.save, or by np.savez(path, **state)"
+        ) from None
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what is no archive and no pickle, by what it is."""
     if not path.is_file():
-        raise UserError(f"{path}: no such file; give the path of a .npz, .pt or .pth state dict")
-    if path.suffix == ".npz":
-        return unwrapped(_read_npz(path), path)
-    if path.name.endswith(TORCH_SUFFIXES):
-        return _read_torch(path)
-    raise UserError(f"{path}: weights come as .npz, .pt or .pth, not {path.suffix!r}")
+        what = "a folder" if path.is_dir() else "no such file"
+        raise UserError(f"{path}: {what}; give the path of a state dict, .npz or by torch.save")
+    with path.open("rb") as file:
+        begin = file.read(24)
+    if begin[:2] == b"PK" or begin[:1] == b"\x80":
+        return
+    kinds = [kind for start, kind in _OTHER_KINDS.items() if begin.lstrip().startswith(start)]
+    if begin[8:9] == b"{":
+        kinds.append("a safetensors file: torch.save(safetensors.torch.load_file(path), other)")
+    unknown = (
+        f"{'of no known kind' if begin else 'empty'}: copy the file again, .npz or torch.save's"
+    )
+    raise UserError(f"{path}: no weights but {(kinds or [unknown])[0]}")
 
 
-def unwrapped(saved: Any, path: Path) -> StateDict:
+def unwrapped(saved: Any, path: Path) -> Saved:
     """The named arrays in what was saved: a state dict, or dictionaries that hold one.
 
     Raises:
         UserError: if there is none, there are several, or two arrays come to have one name.
     """
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray | Foreign] = {}
     for name, value in _state_dict(saved, path).items():
-        if not hasattr(value, "shape"):
+        if not hasattr(value, "shape") and not isinstance(value, Foreign):
             continue
         plain = ".".join(part for part in str(name).split(".") if part not in _WRAPPERS)
         if plain in arrays:
@@ -69,14 +101,19 @@ def unwrapped(saved: Any, path: Path) -> StateDict:
     return arrays
 
 
+def _array(value: Any) -> np.ndarray | Foreign:
+    if isinstance(value, Tensor):
+        return value.numpy()
+    return value if isinstance(value, Foreign) else np.asarray(value)
+
+
 def _state_dict(saved: Any, path: Path) -> Mapping[str, Any]:
     """The dictionary that directly holds arrays, found by the names it is kept under."""
     if not isinstance(saved, Mapping):
         raise UserError(
-            f"{path}: not a state dict of tensors but a {type(saved).__name__}; save "
-            "model.state_dict()"
+            f"{path}: not a state dict of tensors but {_told(saved)}; save model.state_dict()"
         )
-    inner = {str(name): value for name, value in saved.items() if isinstance(value, Mapping)}
+    inner = {str(name): value for name, value in saved.items() if _has_arrays(value)}
     held = next((inner[name] for name in _HOLDERS if name in inner), None)
     if held is not None:
         return _state_dict(held, path)
@@ -86,11 +123,21 @@ def _state_dict(saved: Any, path: Path) -> Mapping[str, Any]:
     choices = direct or list(inner)
     if len(choices) == 1:
         return _state_dict(inner[choices[0]], path)
-    found = ", ".join(choices or [str(name) for name in saved][:4]) or "nothing"
+    found = [repr(name) for name in choices] or [
+        f"{name!r} ({_told(value)})" for name, value in saved.items()
+    ]
     raise UserError(
-        f"{path}: no single state dict of tensors, it holds {found}; save model.state_dict() of "
-        "one network"
+        f"{path}: no single state dict of tensors, it holds {', '.join(found[:4]) or 'nothing'}; "
+        "save model.state_dict() of one network"
     )
+
+
+def _told(value: Any) -> str:
+    """What a value is, in words; names from the file made safe to print."""
+    if isinstance(value, Foreign):
+        return f"a pickled {value.name!r}"
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind.lstrip('_')}"
 
 
 def _holds_arrays(saved: Mapping[Any, Any]) -> bool:
@@ -98,51 +145,14 @@ def _holds_arrays(saved: Mapping[Any, Any]) -> bool:
     return any(isinstance(k, str) and len(getattr(v, "shape", ())) > 0 for k, v in saved.items())
 
 
-def _array(tensor: Any) -> np.ndarray:
-    """A tensor's values; what NumPy has no type for (bfloat16) as float32."""
-    if not hasattr(tensor, "detach"):
-        return np.asarray(tensor)
-    tensor = tensor.detach().cpu()
-    try:
-        return np.asarray(tensor.numpy())
-    except TypeError:
-        return np.asarray(tensor.float().numpy())
+def _has_arrays(value: Any) -> bool:
+    """Whether it is a dictionary with named arrays in it, or in one of its dictionaries."""
+    if not isinstance(value, Mapping):
+        return False
+    return _holds_arrays(value) or any(map(_has_arrays, value.values()))
 
 
-def _read_npz(path: Path) -> StateDict:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path}: not a readable .npz ({reason}); copy the file again, or write it with "
-            "np.savez(path, **state) if it was np.savez(path, state)"
-        ) from None
-    raw = [name for name, value in arrays.items() if not isinstance(value, np.ndarray)]
-    if raw:
-        raise UserError(
-            f"{path}: an archive of other files ({raw[0]}), not of arrays; a PyTorch checkpoint's "
-            "name ends in .pt or .pth"
-        )
-    return arrays
-
-
-def _read_torch(path: Path) -> StateDict:
-    try:
-        import torch
-    except ImportError:
-        raise UserError(
-            f"{path}: reading a PyTorch checkpoint needs torch; "
-            "`pip install torch`, or convert the state dict to .npz"
-        ) from None
-    try:
-        return unwrapped(torch.load(path, map_location="cpu", weights_only=True), path)
-    except UserError:
-        raise
-    except Exception as error:
-        # the first sentence: torch goes on in colours, to how its own check is turned off
-        reason = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
-        raise UserError(
-            f"{path}: not a state dict of tensors ({reason}); save model.state_dict()"
-        ) from None
+def _is_npz(path: Path) -> bool:
+    return zipfile.is_zipfile(path) and any(
+        name.endswith(".npy") for name in zipfile.ZipFile(path).namelist()
+    )

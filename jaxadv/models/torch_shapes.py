@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxadv.errors import UserError
+from jaxadv.models.state_dicts import Saved, StateDict
 
 Size = int | str
 Shapes = dict[str, tuple[Size, ...]]
@@ -104,45 +105,80 @@ SHAPES: Mapping[str, Shapes] = {
 }
 
 
-def fitting(
-    state: Mapping[str, np.ndarray], architecture: str, path: Path
-) -> dict[str, np.ndarray]:
-    """The architecture's arrays of a state dict as float32, whatever else it holds left out.
+def fitting(state: Saved, architecture: str, path: Path) -> StateDict:
+    """The architecture's arrays of a state dict as float32, single numbers beside them left out.
+
+    Names may have a prefix more, as those of a network that is a part of another have.
 
     Raises:
-        UserError: naming the array that is missing, or of another shape or type, or not finite.
+        UserError: naming the array that is missing or too many, of another shape or type, or not
+            finite.
     """
+    state = _without_prefix(state, SHAPES[architecture])
     shapes = _without_needless_skips(SHAPES[architecture], state)
-    missing = next((name for name in shapes if name not in state), None)
-    if missing is not None:
-        raise UserError(
-            f"{path}: no array {missing!r} in the state dict, so it is not the published "
-            f"{architecture!r}; it has {', '.join(list(state)[:4]) or 'no arrays'}, …"
-        )
-    sizes = _agreed(shapes, state)
+    whole = {name: _checked_array(state, name, architecture, path) for name in shapes}
+    _check_no_more(state, shapes, architecture, path)
+    sizes = _agreed(shapes, whole)
     for name, shape in shapes.items():
         wanted = tuple(sizes.get(size, size) for size in shape)
-        if state[name].shape != wanted:
+        if whole[name].shape != wanted:
             raise UserError(
-                f"{path}: array {name!r} has shape {state[name].shape}, expected "
+                f"{path}: array {name!r} has shape {whole[name].shape}, expected "
                 f"({', '.join(map(str, wanted))}) for {architecture!r}; give the weights of that "
                 "architecture"
             )
-    return {name: _float32(state[name], f"{path}: array {name!r}") for name in shapes}
+    return {name: _float32(array, f"{path}: array {name!r}") for name, array in whole.items()}
 
 
-def _without_needless_skips(shapes: Shapes, state: Mapping[str, np.ndarray]) -> Shapes:
+def _without_prefix(state: Saved, shapes: Shapes) -> Saved:
+    """The state dict itself, or what lies in it under the one prefix that holds the first array."""
+    first = next(iter(shapes))
+    prefixes = [name.removesuffix(first) for name in state if name.endswith(f".{first}")]
+    if first in state or len(prefixes) != 1:
+        return state
+    bare = {name.removeprefix(prefixes[0]): array for name, array in state.items()}
+    return bare if len(bare) == len(state) else state
+
+
+def _check_no_more(state: Saved, shapes: Shapes, architecture: str, path: Path) -> None:
+    """Another network may hold all arrays of this one; single numbers, an epoch say, are none."""
+    arrays = [name for name, array in state.items() if len(getattr(array, "shape", ())) > 0]
+    extra = [repr(name) for name in arrays if name not in shapes]
+    if extra:
+        raise UserError(
+            f"{path}: {len(extra)} more arrays than the published {architecture!r} has: "
+            f"{', '.join(extra[:4])}; give the weights of that architecture alone"
+        )
+
+
+def _checked_array(state: Saved, name: str, architecture: str, path: Path) -> np.ndarray:
+    found = state.get(name)
+    if found is None:
+        has = ", ".join(map(repr, list(state)[:4])) or "no arrays"
+        raise UserError(
+            f"{path}: no array {name!r} in the state dict, so it is not the published "
+            f"{architecture!r}; it has {has}, …"
+        )
+    if not isinstance(found, np.ndarray):
+        raise UserError(
+            f"{path}: array {name!r} is kept as {found.name!r}; save it as a tensor of floats, "
+            "neither sparse nor quantised"
+        )
+    return found
+
+
+def _without_needless_skips(shapes: Shapes, state: Saved) -> Shapes:
     """Images may have as many channels as a block: then it adds its input as it is."""
 
     def needless(name: str) -> bool:
         block, is_skip, _ = name.partition(".id.")
         inner = state.get(f"{block}.c1.weight")
-        return bool(is_skip) and inner is not None and len(set(inner.shape[:2])) == 1
+        return bool(is_skip) and isinstance(inner, np.ndarray) and len(set(inner.shape[:2])) == 1
 
     return {name: shape for name, shape in shapes.items() if name in state or not needless(name)}
 
 
-def _agreed(shapes: Shapes, state: Mapping[str, np.ndarray]) -> dict[Size, int]:
+def _agreed(shapes: Shapes, state: StateDict) -> dict[Size, int]:
     """The size that most arrays give each word, so that the odd one out is found at fault."""
     votes: dict[str, Counter[int]] = {}
     for name, shape in shapes.items():

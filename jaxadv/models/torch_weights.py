@@ -148,18 +148,23 @@ ARCHITECTURES: Mapping[str, Callable[[StateDict], Variables]] = {
 
 
 def load_torch_weights(path: str | Path, architecture: str) -> Variables:
-    """Variables of one published network.
+    """Variables of one published network, from the file as its authors have it.
 
+    path: of what `torch.save` wrote, whatever its name, or an `.npz` of the state dict. PyTorch is
+        not needed, and nothing is called that a file names. Where the authors' files are, and what
+        they are called: docs/published_weights.md.
     architecture: "cnn" or "fc", for `models.cnn` and `models.fc`; for MNIST "dna" and "ae", for
         `models.dna(2).model` and `(1)`, and "dna_classifier"; for CIFAR-10 "residual_dna",
         "residual_ae" and "residual_classifier".
 
-    Wrappers' names (`module.`, `_orig_mod.`) and entries beside the weights are taken off; other
-    floating types become float32. Image channels, classes and dense widths may be a user's own.
+    Wrappers' names (`module.`, `_orig_mod.`), a prefix that all arrays share and entries beside
+    the weights are taken off; other floating types become float32. Image channels, classes and
+    dense widths may be a user's own. Archives have a checksum of their numbers, files from before
+    2020 (no archives) have none.
 
     Raises:
-        UserError: unreadable file, unknown architecture, or an array that is missing, of another
-            shape or type, or not finite.
+        UserError: unreadable file, unknown architecture, or an array that is missing or too many,
+            of another shape or type, or not finite.
     """
     if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         raise UserError(

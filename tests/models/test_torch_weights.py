@@ -81,12 +81,12 @@ def refused(path, architecture, *parts):
 
 def test_a_missing_file_or_a_folder_is_named(tmp_path):
     refused(tmp_path / "none.npz", "cnn", "none.npz", "no such file")
-    refused(tmp_path, "cnn", tmp_path, "no such file")
+    refused(tmp_path, "cnn", tmp_path, "a folder")
 
 
 def test_another_kind_of_file_is_named(tmp_path):
     (tmp_path / "weights.h5").write_bytes(b"x")
-    refused(tmp_path / "weights.h5", "cnn", "weights.h5", ".npz", "'.h5'")
+    refused(tmp_path / "weights.h5", "cnn", "weights.h5", ".npz", "torch.save")
 
 
 @pytest.mark.parametrize("architecture", ["resnet", ""])
@@ -122,7 +122,7 @@ def test_a_single_array_by_the_name_of_npz_is_refused(tmp_path):
 
 def test_pickled_objects_are_not_read(tmp_path):
     np.savez(tmp_path / "objects.npz", **{"c1.weight": np.array([{}], object)})
-    refused(tmp_path / "objects.npz", "cnn", "objects.npz", "not a readable .npz")
+    refused(tmp_path / "objects.npz", "cnn", "objects.npz", "of type object")
 
 
 @pytest.mark.parametrize("missing", ["c1.weight", "c3.bias", "l.weight"])
@@ -140,25 +140,6 @@ def test_the_weights_of_another_network_are_refused(rng, tmp_path, saved):
 def test_an_array_of_another_rank_is_refused(rng, tmp_path):
     np.savez(tmp_path / "flat.npz", **{**cnn_state(rng), "c2.weight": np.zeros((16, 72))})
     refused(tmp_path / "flat.npz", "cnn", "flat.npz")
-
-
-@pytest.mark.parametrize("content", ["nothing", "text", "list", "nested"])
-def test_a_checkpoint_that_is_no_state_dict_is_refused(tmp_path, content):
-    torch = pytest.importorskip("torch", reason="writes a PyTorch checkpoint")
-    path = tmp_path / "weights.pt"
-    if content in ("nothing", "text"):
-        path.write_bytes({"nothing": b"", "text": b"weights"}[content])
-    else:
-        torch.save({"list": [1, 2], "nested": {"model": {"l": torch.zeros(1)}}}[content], path)
-    refused(path, "cnn", path, "state dict")
-
-
-def test_without_torch_the_remedy_is_named(tmp_path, monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "torch", None)
-    (tmp_path / "weights.pt").write_bytes(b"x")
-    refused(tmp_path / "weights.pt", "cnn", "weights.pt", "pip install torch", ".npz")
 
 
 SMALL = {"channels": 3, "classes": 10, "pixels": 784, "features": 288}
