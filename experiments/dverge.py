@@ -4,11 +4,12 @@
     python -m experiments.dverge --preset quick     # MNIST, a CPU's quarter hour
     python -m experiments.dverge --preset paper     # MNIST, the paper's settings
     python -m experiments.dverge --preset paper --from runs/decorrelated_pairs-paper
-    python -m experiments.dverge --preset paper --published
+    python -m experiments.dverge --preset paper --published --published-dir DNA
 
 Pairs trained with λ = 0 and λ = 0.05 go on for ten epochs in which each network learns images
 that the other takes for others; PGD is measured on them before and after every epoch. They are the
-pairs of `decorrelated_pairs`, trained here, taken from a run of it, or the authors' own.
+pairs of `decorrelated_pairs`, trained here, taken from a run of it, or the authors' own
+(docs/published_weights.md says where these are).
 
 The networks take turns by epochs and are compared at one layer as in the paper; DVERGE itself is
 `--dverge-turns batches --dverge-layers 1 2 3`.
@@ -25,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import cli, decorrelated_pairs, features, measure
+from experiments import cli, decorrelated_pairs, features, measure, published
 from experiments.decorrelated_pairs import check_sizes, defence, train_pairs, trials
 from experiments.measure import Keys, Measured
 from experiments.pairs import MODELS, each_model
@@ -59,7 +60,8 @@ class Settings(decorrelated_pairs.Settings):
     published: bool = False
     """Begin at the authors' published CNNs, one pair of each kind; the seeds are DVERGE's alone."""
     published_dir: Path | None = None
-    """Folder of these; default $JAXADV_REFERENCE."""
+    """A clone of their repository, https://github.com/WANG-AXIS/DNA, or a folder of .npz (both in
+    docs/published_weights.md); default $JAXADV_REFERENCE."""
 
 
 PRESETS = {
@@ -107,20 +109,11 @@ def published_pairs(settings: Settings, ensemble: Ensemble, splits: Splits) -> S
     """The authors' plain and decorrelated CNNs as runs: both kinds by every seed.
 
     Raises:
-        UserError: if they are not there, with where they come from.
+        UserError: if they are not there, with where they come from, or are other networks.
     """
     kinds = ["decorrelated" if strength else "plain" for strength in settings.strengths]
     folder = settings.published_dir or Path(os.environ.get("JAXADV_REFERENCE") or "reference")
-    files = {kind: [folder / f"cnn_{kind}_{n}.npz" for n in (1, 2)] for kind in kinds}
-    for path in (path for pair in files.values() for path in pair):
-        if not path.is_file():
-            raise UserError(
-                f"{path}: no such file; the weights are in the authors' public release of Wiedeman "
-                "& Wang, Disrupting adversarial transferability in deep neural networks (Patterns "
-                "2022): save each CNN's state dict as .npz, cnn_plain_1.npz, cnn_plain_2.npz, "
-                "cnn_decorrelated_1.npz and cnn_decorrelated_2.npz, in the folder that "
-                "--published-dir or JAXADV_REFERENCE names"
-            )
+    files = published.pair_files(folder, kinds)
     pairs = [stack([load_torch_weights(path, "cnn") for path in files[kind]]) for kind in kinds]
     seeds = settings.seed_list * len(kinds)
     strengths = np.repeat(settings.strengths, settings.seeds)

@@ -140,9 +140,9 @@ def test_published_weights_that_are_not_there(tmp_path):
     settings = cli.parse("dverge", dverge.PRESETS, words)
     with pytest.raises(UserError) as error:
         dverge.published_pairs(settings, stacked(cnn()), None)
-    source = "the authors' public release of Wiedeman & Wang"
-    names = ("cnn_plain_1.npz", "cnn_decorrelated_2.npz", "--published-dir", "JAXADV_REFERENCE")
-    assert_one_line(error, tmp_path / "cnn_plain_1.npz", source, "Patterns 2022", *names)
+    source = "the authors' repository, https://github.com/WANG-AXIS/DNA"
+    names = ("cnn_decorrelated_2.npz", "--published-dir", "JAXADV_REFERENCE", "docs/published_w")
+    assert_one_line(error, tmp_path / "cnn_plain_1.npz", source, *names)
 
 
 def test_published_pairs_are_runs_of_both_kinds(reference_dir, mnist_test):
