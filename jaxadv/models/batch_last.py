@@ -7,7 +7,7 @@ ReLU is a long contiguous row. Slices are concatenated along the channels: a new
 come before the members' under `vmap`, and be transposed.
 """
 
-from functools import partial, reduce
+from functools import partial
 from itertools import product
 from typing import TypeAlias
 
@@ -32,24 +32,29 @@ def _patches(x: Array, size: int) -> Array:
     return jnp.concatenate(shifts)
 
 
-def _overlapped(slices: dict[tuple[int, int], Array], reach: int) -> Array:
-    """The sum of `[C, H, W, B]` each moved by its key, `(rows, columns)` < reach.
+def _overlapped(parts: Array) -> Array:
+    """The sum of `parts [R, S, C, H, W, B]`, each moved by its `(r, s)`: `[C, H+R−1, W+S−1, B]`.
 
-    Returns `[C, H + reach − 1, W + reach − 1, B]`.
+    By rows, then by columns, joined from slices: a sum of padded arrays XLA computes several times
+    slower where a matrix product inside a loop reads it.
     """
-    moved = [
-        jnp.pad(part, ((0, 0), (r, reach - 1 - r), (c, reach - 1 - c), (0, 0)))
-        for (r, c), part in slices.items()
-    ]
-    return reduce(jnp.add, moved)
+    return _moved(_moved(parts))
+
+
+def _moved(parts: Array) -> Array:
+    """The sum of `parts[k]` over k, each moved by k along its axis 2."""
+    total, length = parts[0], parts.shape[3]
+    for k, part in enumerate(parts[1:], start=1):
+        shared = total[:, :, k:] + part[:, :, : length - 1]
+        total = jnp.concatenate([total[:, :, :k], shared, part[:, :, length - 1 :]], axis=2)
+    return total
 
 
 def _scatter_patches(patches: Array, size: int) -> Array:
     """The transpose of `_patches`: overlapping slices added back, `[C, H, W, B]`."""
     channels, (height, width, batch) = len(patches) // size**2, patches.shape[1:]
     before = (size - 1) // 2
-    slices = patches.reshape(size, size, channels, height, width, batch)
-    padded = _overlapped({(r, c): slices[r, c] for r in range(size) for c in range(size)}, size)
+    padded = _overlapped(patches.reshape(size, size, channels, height, width, batch))
     return padded[:, before : before + height, before : before + width]
 
 
@@ -154,7 +159,7 @@ def _scatter_tiles(tiles: Array, shape: tuple[int, ...], kernel: Array, edges: E
     """The transpose of `_tiles`: `[C, H, W, B]`."""
     channels, batch, reach = shape[0], shape[-1], len(kernel) // 2 + 1
     parts = tiles.reshape(reach, reach, 4 * channels, *tiles.shape[1:])
-    planes = _overlapped({(r, c): parts[r, c] for r, c in product(range(reach), repeat=2)}, reach)
+    planes = _overlapped(parts)
     _, rows, columns, _ = planes.shape
     split = _computed_once(planes.reshape(4, channels, rows, columns, batch), kernel)
     split = split.reshape(2, 2, channels, rows, columns, batch).transpose(2, 3, 0, 4, 1, 5)
@@ -219,8 +224,9 @@ def _convolve_pool_backward(
 ) -> tuple[Array, Array, Array]:
     """Tiles are built again, as patches are."""
     x, kernel, winner = saved
-    corner = jnp.arange(4, dtype=winner.dtype)[:, None, None, None, None]
-    flat = jnp.where(winner == corner, cotangent, 0).reshape(4 * kernel.shape[-1], -1)
+    # Joined: one `where` over a new axis would gather the cotangent element by element.
+    chosen = [jnp.where(winner == corner, cotangent, 0) for corner in range(4)]
+    flat = jnp.concatenate(chosen).reshape(4 * kernel.shape[-1], -1)
     tiles = _tiles(x, len(kernel), edges)
     placed, placed_back = jax.vjp(_corner_kernels, kernel)
     (kernel_gradient,) = placed_back(flat @ tiles.reshape(len(tiles), -1).T)
