@@ -1,33 +1,26 @@
 """What the experiment scripts share: settings from the command line, and one-line errors."""
 
 import io
-import math
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import jax
 import tyro
 
-from experiments.ending import GRACE, end_within
-from experiments.finished import SWEPT
+from experiments import options
+from experiments.ending import GRACE, STOPPED, end_within, interruptible, say
 from jaxadv import results
 from jaxadv.data import Splits, load_dataset
 from jaxadv.errors import UserError
 from jaxadv.parallel import join_processes
 from jaxadv.schema import plain
 
-# Settings of which there must be at least one; all other numbers may be 0.
-COUNTS = (
-    *("seeds", "epochs", "batch_size", "pgd_steps"),
-    *("classifier_epochs", "classifier_batch_size"),
-    *("igs_steps", "cw_steps", "cw_searches", "dverge_epochs", "dverge_steps"),
-)
 # Where a run reads and writes: the numbers do not depend on it.
 PLACES = (
     *("source", "data_dir", "out", "resume", "from_dir", "first_seed"),
@@ -103,27 +96,6 @@ Settings = TypeVar("Settings", bound=Common)
 Arguments = TypeVar("Arguments")
 
 
-def _check(settings: Common) -> None:
-    """Refuse numbers that could only fail later, or mean nothing."""
-    for name, value in asdict(settings).items():
-        option = f"--{name.replace('_', '-')}"
-        values = value if isinstance(value, tuple) else (value,)
-        if not values:
-            raise UserError(f"{option}: name at least one")
-        # Rows tell radii and confidences by six decimals.
-        told = {round(v, 6) if isinstance(v, float) else v for v in values}
-        if len(told if name in SWEPT else set(values)) < len(values):
-            raise UserError(f"{option} {value}: name each once")
-        for number in values:
-            if not isinstance(number, int | float):
-                continue
-            least = 1 if name in COUNTS else 0
-            if not (math.isfinite(number) and number >= least):
-                raise UserError(f"{option} {number}: give a number of at least {least}")
-    if settings.seed_list[-1] >= 2**32:
-        raise UserError(f"--first-seed {settings.first_seed}: seeds end at {2**32 - 1}")
-
-
 def use_compilation_cache() -> None:
     """Keep compiled programs in the user's cache folder, so that a second run starts at once."""
     base = os.environ.get("JAXADV_CACHE") or os.environ.get("XDG_CACHE_HOME")
@@ -149,7 +121,7 @@ def parse(
         raise UserError(f"--preset {name}: {study} has {', '.join(presets)}")
     kind, usual = type(presets[name]), {"default": presets[name]}
     settings = read_arguments(kind, study, args=words, description=description, **usual)
-    _check(settings)
+    options.check(settings)
     return settings
 
 
@@ -170,8 +142,10 @@ def read_arguments(kind: type[Arguments], script: str, **settings: Any) -> Argum
 
 
 def _one_line(box: str) -> str:
-    """What tyro prints in a box, as one line."""
-    return re.sub(r"[\s\u2500-\u257f]+", " ", box).strip()
+    """What tyro prints in a box, as one line, without the option's help."""
+    line = re.sub(r"[\s\u2500-\u257f]+", " ", box).strip()
+    line = re.sub(r" Argument helptext:.*?(?= For full helptext|$)", ";", line)
+    return line if len(line) <= 280 else f"{line[:240]}..."  # of a number of 5,000 digits, say
 
 
 def _preset(words: Sequence[str]) -> str | None:
@@ -186,20 +160,28 @@ def _preset(words: Sequence[str]) -> str | None:
 
 
 def load(settings: Common) -> Splits:
-    """The study's data, cut to `train_examples`."""
-    splits = load_dataset(settings.data, settings.source, settings.data_dir)
+    """The study's data, cut to `train_examples`.
+
+    Raises:
+        UserError: if they cannot be read, or are fewer than a setting asks for.
+    """
+    folder = settings.data_dir
+    if folder is not None and settings.source != "tfds" and not folder.expanduser().is_dir():
+        raise UserError(f"--data-dir {folder}: no folder; give the one that holds {settings.data}")
+    splits = load_dataset(settings.data, settings.source, folder)
     count = settings.train_examples
-    if not count:
-        return splits
-    if not 0 < count <= len(splits.train.labels):
+    if count > len(splits.train.labels):
         raise UserError(
             f"--train-examples {count}: {splits.title} has {len(splits.train.labels)}; "
             "give 1 to that many, or 0 for all"
         )
-    images, labels = splits.train
-    train = type(splits.train)(images[:count], labels[:count])
-    title = f"{splits.title}, first {count:,} training images"
-    return replace(splits, title=title, train=train)
+    if count:
+        images, labels = splits.train
+        train = type(splits.train)(images[:count], labels[:count])
+        title = f"{splits.title}, first {count:,} training images"
+        splits = replace(splits, title=title, train=train)
+    options.check_data(settings, splits)
+    return splits
 
 
 def begin(study: str, settings: Common) -> tuple[Splits, Path, dict[str, Any]]:
@@ -232,22 +214,24 @@ def run(study: Callable[[], None], *, resumable: bool = True) -> None:
 
     resumable: whether the command has an option --resume, to be advised when it is stopped.
     """
-    use_compilation_cache()
-    try:
-        study()
-    except UserError as error:
-        line, status = f"error: {error}", 2
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        line, status = f"error: {where}{error.strerror or error}; choose another folder", 2
-    except KeyboardInterrupt:
-        advice = ": add --resume to go on from the last epoch kept" if resumable else ""
-        line, status = f"\nstopped{advice}", 130
-    except Exception:
-        end_within(GRACE, 1)
-        raise
-    else:
-        return
-    print(line, file=sys.stderr)
+    advice = ": add --resume to go on from the last epoch kept" if resumable else ""
+    stopped = f"\nstopped{advice}"
+    with interruptible(stopped):
+        try:
+            use_compilation_cache()
+            study()
+        except UserError as error:
+            line, status = f"error: {error}", 2
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            line, status = f"error: {where}{error.strerror or error}; choose another folder", 2
+        except KeyboardInterrupt:
+            line, status = stopped, STOPPED
+        except Exception:
+            end_within(GRACE, 1)
+            raise
+        else:
+            return
+    say(line)
     end_within(GRACE, status)
     raise SystemExit(status)

@@ -59,7 +59,8 @@ class Trial(NamedTuple):
 
     def at(self, number: int) -> dict[str, Any]:
         """The keys of the rows at one of the radii."""
-        swept = {self.parameter: round(float(self.radii[number]), 6)}
+        # The shortest decimal that gives this float32 back: 0.1, not 0.10000000149.
+        swept = {self.parameter: float(str(self.radii[number]))}
         return {"attack": self.name, "ball": self.ball, **swept}
 
 

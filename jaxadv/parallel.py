@@ -5,9 +5,11 @@ gradients and two moments each), and the activations of one batch for each run d
 CPU that is one; elsewhere all of them, or `at_once`.
 """
 
+import math
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -91,6 +93,9 @@ def placements(count: int) -> tuple[NamedSharding, NamedSharding] | None:
     return NamedSharding(_mesh(count), PartitionSpec("runs")) if even else whole, whole
 
 
+JOINED = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+
+
 def join_processes() -> None:
     """Make this process one of several that share the runs.
 
@@ -98,22 +103,55 @@ def join_processes() -> None:
     first process), `JAX_NUM_PROCESSES` and `JAX_PROCESS_ID`.
 
     Raises:
-        UserError: if there is nothing to join.
+        UserError: if there is nothing to join, these three are not what they should be, or the
+            first process does not answer.
     """
-    given = os.environ.get("JAX_COORDINATOR_ADDRESS")
+    arguments = _joined_by(os.environ)
     try:
-        if given:
-            count, number = (
-                int(os.environ[f"JAX_{name}"]) for name in ("NUM_PROCESSES", "PROCESS_ID")
-            )
-            jax.distributed.initialize(given, count, number)
-        else:
-            jax.distributed.initialize()
+        jax.distributed.initialize(*arguments)
     except (KeyError, ValueError) as error:
         raise UserError(
             f"--distributed: no other processes found ({error}); start it under SLURM, or set "
-            "JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID"
+            f"{', '.join(JOINED)}"
         ) from None
+    except RuntimeError as error:
+        raise UserError(
+            f"--distributed: the processes could not be joined ({error}); see that all are "
+            f"started, and reach {arguments[0] if arguments else 'the first'}"
+        ) from None
+
+
+def _joined_by(environment: Mapping[str, str]) -> tuple[()] | tuple[str, int, int]:
+    """The address, how many processes there are, and which one this is; nothing if not set.
+
+    Raises:
+        UserError: if one of the three is missing, no number, or out of range.
+    """
+    given = {name: environment[name] for name in JOINED if environment.get(name)}
+    if not given:
+        return ()
+    for name in JOINED:
+        if name not in given:
+            raise UserError(f"--distributed: {name} is not set, {next(iter(given))} is; set both")
+    address, count, number = (given[name] for name in JOINED)
+    host, _, port = address.rpartition(":")
+    if not re.fullmatch(r"\S+", host) or not _is_within(port, 1, 65535):
+        raise UserError(
+            f"--distributed: JAX_COORDINATOR_ADDRESS is {address!r}; give host:port of the first "
+            "process, port 1 to 65535"
+        )
+    if not _is_within(count, 1, 2**31 - 1):
+        raise UserError(f"--distributed: JAX_NUM_PROCESSES is {count!r}; give 1 or more")
+    if not _is_within(number, 0, int(count) - 1):
+        raise UserError(
+            f"--distributed: JAX_PROCESS_ID is {number!r}; of {count} processes the numbers are 0 "
+            f"to {int(count) - 1}"
+        )
+    return address, int(count), int(number)
+
+
+def _is_within(digits: str, least: int, most: int) -> bool:
+    return re.fullmatch(r"[0-9]{1,10}", digits) is not None and least <= int(digits) <= most
 
 
 def leads() -> bool:
@@ -158,6 +196,25 @@ def warn_of_memory(program: Any) -> None:
             f"warning: the program asks for {needed / 2**30:.1f} GiB of {available / 2**30:.1f}: "
             "lower --runs-at-once, or run --seeds in parts and join them with experiments.merge",
             file=sys.stderr,
+        )
+
+
+def check_memory(run: PyTree, count: int) -> None:
+    """Refuse runs whose states alone are larger than the memory of all devices.
+
+    run: shapes and types of one run's state, weights and optimisers.
+
+    Raises:
+        UserError: if so.
+    """
+    each = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(run))
+    memory, cpu = _memory(), jax.default_backend() == "cpu"
+    there = (memory or 0) * (jax.process_count() if cpu else jax.device_count())
+    if memory is not None and count * each > there:
+        raise UserError(
+            f"{count} runs of {each / 2**20:,.1f} MiB, weights and optimisers alone, take "
+            f"{count * each / 2**30:,.1f} GiB of {there / 2**30:,.1f}: run fewer seeds (--seeds), "
+            "and join runs by experiments.merge"
         )
 
 

@@ -21,7 +21,14 @@ from jaxadv.compilation import jit
 from jaxadv.data.batches import epoch_indices, take
 from jaxadv.data.dataset import Dataset, check_dataset
 from jaxadv.errors import UserError
-from jaxadv.parallel import collected, over_runs, placed, placements, warn_of_memory
+from jaxadv.parallel import (
+    check_memory,
+    collected,
+    over_runs,
+    placed,
+    placements,
+    warn_of_memory,
+)
 from jaxadv.phases import (  # noqa: F401 (names of this module too)
     Loss,
     Metrics,
@@ -56,7 +63,8 @@ def init(
     Two runs of one seed begin at the same weights and see the same batches.
 
     Raises:
-        UserError: seeds, phases, settings or data that are none, or do not fit each other.
+        UserError: seeds, phases, settings or data that are none, do not fit each other, or whose
+            states do not fit into memory.
     """
     check_phases(phases)
     check_dataset(dataset)
@@ -70,6 +78,9 @@ def init(
         return State(variables, optimizers, jnp.zeros((), jnp.int32), seed, settings)
 
     values = {name: jnp.asarray(v, jnp.float32) for name, v in (settings or {}).items()}
+    scalars = {name: jax.ShapeDtypeStruct((), jnp.float32) for name in values}
+    run = jax.eval_shape(one, jax.ShapeDtypeStruct((), jnp.uint32), scalars)
+    check_memory(run, len(seeds))
     # Random bits unroll into much code that runs once: unoptimised, it compiles ten times faster.
     quick = {"xla_backend_optimization_level": 0}
     return jax.jit(jax.vmap(one), compiler_options=quick)(jnp.asarray(seeds, jnp.uint32), values)

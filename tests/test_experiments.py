@@ -233,12 +233,12 @@ def test_parametric_distance_end_to_end(tmp_path):
         (["--strengths", "-1"], "-1"),
         (["--strengths", "0.1", "0.1"], "each once"),
         (["--eps"], "--eps"),
-        (["--eps", "0.1", "0.1000001"], "each once"),  # one radius in the rows
+        (["--eps", "0.1", "0.1000000001"], "each once"),  # one radius in float32
         (["--seeds", "0"], "--seeds 0"),
         (["--first-seed", "4294967295"], "--first-seed 4294967295"),
         (["--preset", "enormous"], "enormous"),
         (["--batch-size", "64"], "64 samples for 200 features"),
-        (["--batch-size", "5000"], "batch size 5000 for 1437 examples"),
+        (["--batch-size", "5000"], "--batch-size 5000: there are 1437 training images"),
         (["--data", "mnist", "--data-dir", "nowhere"], "nowhere"),
         (["--from", "nowhere"], "nowhere"),
         (["--pgd-steps", "0"], "--pgd-steps 0"),

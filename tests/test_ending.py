@@ -1,0 +1,132 @@
+"""Ctrl-C ends a script, whoever takes the exception: one line, status 130."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import cli, merge, plot, readme, report
+from tests.data.fixtures import REPOSITORY
+
+HEAD = """
+import gc, time
+from experiments import cli, ending
+ending.GRACE = {grace}
+class Slow:
+    def __del__(self):
+        time.sleep(20)
+def swallow():
+    print("ready", flush=True)
+    while True:
+        try:
+            time.sleep(20)
+        except BaseException:
+            pass
+def collect():
+    print("ready", flush=True)
+    Slow()  # what is raised while it goes is printed and forgotten
+    time.sleep(60)
+def sleep():
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def stopped(code: str, grace: float, signals: int = 1) -> tuple[int, str]:
+    """Status and stderr of a script that gets so many SIGINT once it is ready."""
+    script = HEAD.format(grace=grace) + code
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=REPOSITORY,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    for _ in range(signals):
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(1)
+        except subprocess.TimeoutExpired:
+            continue
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+@pytest.mark.parametrize(
+    ("code", "grace", "signals"),
+    [
+        ("cli.run(sleep)", 50, 1),
+        ("cli.run(swallow)", 0.1, 1),
+        ("cli.run(swallow)", 50, 2),
+        ("cli.run(collect)", 0.1, 1),
+    ],
+    ids=["raised", "taken", "twice", "forgotten"],
+)
+def test_ctrl_c_ends_a_script(code, grace, signals):
+    status, said = stopped(code, grace, signals)
+    assert status == 130
+    assert said.endswith("\nstopped: add --resume to go on from the last epoch kept\n")
+    assert said.count("\n") == 2 or "Exception ignored in" in said  # Python's own word for it
+
+
+def test_ctrl_c_during_imports_is_no_traceback():
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "experiments.plot"],
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.split("|")[-1].strip() == "jax._src.config":  # with most still to come
+            process.send_signal(signal.SIGINT)
+            break
+    said = [line for line in process.stderr if not line.startswith("import time:")]
+    assert process.wait() == 130
+    assert said == ["\n", "stopped\n"]
+
+
+@pytest.mark.parametrize("script", [merge, plot, readme])
+def test_ctrl_c_in_the_small_scripts(script, tmp_path, capsys, monkeypatch):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "finished", stop)
+    words = {merge: ["a", "--out", "b"], plot: ["a"], readme: []}[script]
+    monkeypatch.setattr(sys, "argv", ["script", *words])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        script.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "\nstopped\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_handlers_are_as_before():
+    before = signal.getsignal(signal.SIGINT)
+    cli.run(lambda: None)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_plot_without_a_folder(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["plot"])
+    with pytest.raises(SystemExit) as ended:
+        plot.main()
+    assert ended.value.code == 2
+    line = "error: nothing to draw: give at least one run's folder\n"
+    assert capsys.readouterr().err == line
+
+
+def test_lines_of_the_script_hold_nothing_that_a_terminal_obeys(capsys):
+    def absent() -> None:
+        Path("\x1b[31m/x").read_bytes()
+
+    with pytest.raises(SystemExit):
+        cli.run(absent)
+    assert capsys.readouterr().err.startswith("error: \\x1b[31m/x: No such file")
