@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import jax
 import tyro
+from jax.experimental import multihost_utils
 
 from experiments import options
 from experiments.ending import GRACE, STOPPED, end_within, interruptible, say
@@ -194,15 +195,26 @@ def begin(study: str, settings: Common) -> tuple[Splits, Path, dict[str, Any]]:
     config = {**settings.config(), "data_title": splits.title, "data_source": kind}
     if settings.from_dir is not None:
         _check_reuse(settings.from_dir, config)
-    results.claim(out, config, settings.resume)
+    results.claim(out, {"experiment": study, **config}, settings.resume)
+    if jax.process_count() > 1:  # which all read what the first has written
+        multihost_utils.sync_global_devices("claimed")
     return splits, out, config
+
+
+def trained_by(config: Mapping[str, Any], besides: Sequence[str] = ()) -> dict[str, Any]:
+    """Of a run's settings those that its networks are trained by.
+
+    besides: names of others, by which networks are that are trained further.
+    """
+    others = {*AFTER_TRAINING, "data_source"} - set(besides)
+    return {key: value for key, value in config.items() if key not in others}
 
 
 def _check_reuse(source: Path, config: Mapping[str, Any]) -> None:
     """Refuse another run's networks if they were not trained as this run asks."""
     there = results.read_config(source)
-    for key, wanted in plain(config, "config").items():
-        if key not in (*AFTER_TRAINING, "data_source") and there.get(key) != wanted:
+    for key, wanted in trained_by(plain(config, "config")).items():
+        if there.get(key) != wanted:
             raise UserError(
                 f"--from {source}: its networks were trained with {key} {there.get(key)!r}, "
                 f"not {wanted!r}; ask for the same"

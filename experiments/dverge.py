@@ -16,8 +16,10 @@ The networks take turns by epochs and are compared at one layer as in the paper;
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -26,15 +28,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import cli, decorrelated_pairs, features, measure, published
+from experiments import cli, decorrelated_pairs, features, kept, measure, published
 from experiments.decorrelated_pairs import check_sizes, defence, train_pairs, trials
 from experiments.measure import Keys, Measured
 from experiments.pairs import MODELS, each_model
-from experiments.train import trained
+from experiments.train import rewind, trained
 from jaxadv import defences, training
 from jaxadv.data import Splits
 from jaxadv.ensemble import Ensemble, stack, stacked
 from jaxadv.errors import UserError
+from jaxadv.leftovers import MEASURED
 from jaxadv.models import load_torch_weights
 from jaxadv.training import State
 
@@ -101,6 +104,11 @@ PRESETS = {
 }
 
 
+# What DVERGE is set by, which comes after the training of pairs.
+DECIDED_BY = (
+    *("dverge_epochs", "dverge_eps", "dverge_steps", "dverge_step_size", "dverge_turns"),
+    *("dverge_layers", "published"),
+)
 # What the training of pairs is set by, which published ones have behind them.
 OF_PAIRS = ("epochs", "joined", "direction", "ridge", "sketch_width", "delay_epochs", "ramp_epochs")
 
@@ -129,15 +137,7 @@ def measured_at(
     """One architecture after some epochs of DVERGE: natural images, and every attack.
 
     Predictions and images are those after the last epoch: of every epoch they would fill a disk.
-
-    Raises:
-        UserError: if the state is that of another epoch, which a finished run's is.
     """
-    if int(state.epoch[0]) != epoch:
-        raise UserError(
-            f"{name}: epoch {epoch} of DVERGE is past, and what was measured after it is not kept "
-            "with a finished run; start afresh in a new --out"
-        )
     strengths = np.asarray(state.settings["strength"]).tolist()
     runs: list[Keys] = [
         {"model": name, "defence": defence(strength, strengths), "seed": int(seed), "epoch": epoch}
@@ -171,6 +171,23 @@ def layers(settings: Settings, name: str, splits: Splits) -> list[Ensemble]:
     return [stacked(MODELS[name](len(splits.class_names), **where)) for where in chosen]
 
 
+def part(name: str, epoch: int) -> str:
+    """What is measured of an architecture after an epoch, as its files are named."""
+    return f"{name}-epoch-{epoch}"
+
+
+def go_back(name: str, out: Path, parts: Sequence[str]) -> None:
+    """Where what was measured after an epoch is lost, train that epoch's networks again.
+
+    parts: after epochs 1, 2, …; those not reached yet are absent, which forgets nothing.
+    """
+    folder, config = out / MEASURED, kept.settings(out)
+    there = (not kept.fault(folder, each, config) for each in parts)
+    whole = sum(1 for _ in takewhile(bool, there))
+    if whole < len(parts):
+        rewind(name, out, whole)
+
+
 def on_the_way(
     settings: Settings, name: str, ensemble: Ensemble, state: State, splits: Splits, out: Path
 ) -> Measured:
@@ -186,10 +203,11 @@ def on_the_way(
 
     def measured(state: State, epoch: int) -> Measured:
         make = partial(measured_at, settings, name, ensemble, state, splits, epoch)
-        return measure.once(out, f"{name}-epoch-{epoch}", make)
+        return measure.once(out, part(name, epoch), make)
 
     state = training.onward(state, phases)
     before = measured(state, 0)
+    go_back(f"{name}-dverge", out, [part(name, e) for e in range(1, settings.dverge_epochs)])
     state = trained(
         f"{name}-dverge",
         ensemble,
@@ -202,6 +220,7 @@ def on_the_way(
         at_once=settings.runs_at_once,
         turns=settings.dverge_turns,
         watch=False,
+        decided_by=DECIDED_BY,
         after=lambda state: measured(state, int(state.epoch[0])),
     )
     after = [measured(state, epoch + 1) for epoch in range(settings.dverge_epochs)]

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxadv import results
+from experiments import kept
+from jaxadv import results, sums
 from jaxadv.errors import UserError
+from jaxadv.leftovers import MEASURED as PARTS
 from jaxadv.results import Row
 from jaxadv.schema import REQUIRED, check_rows, plain
 
@@ -28,7 +30,7 @@ SWEPT = ("eps", "confidence")  # keys of rows: what of an attack is swept
 
 
 def read(directory: Path, studies: Collection[str]) -> dict[str, Any]:
-    """The results of a run of one of the studies.
+    """The results of a run of one of the studies; where they carry no sum, a line says so.
 
     Raises:
         UserError: if they are damaged, lack what tables and figures need, or are of no such study.
@@ -49,6 +51,8 @@ def read(directory: Path, studies: Collection[str]) -> dict[str, Any]:
             raise UserError(f"{path}: row {number}: lacks {lacking}; run again into a new --out")
     for metric in MEASURED.get(study, ("clean_accuracy",)):
         _check_seeds(metric, content, path)
+    if sums.KEY not in content:
+        sums.say_none(path)
     return content
 
 
@@ -71,7 +75,7 @@ def _check_seeds(metric: str, content: dict[str, Any], path: Path) -> None:
 def _lacking(row: Row) -> str:
     """What a row lacks that others of its metric or under an attack have."""
     if row["metric"] == "clean_accuracy":
-        if row["value"] is None:
+        if row["value"] is None and not results.unknown(row):  # null too if a network diverged
             return "a value of clean_accuracy"
         if "target" not in row:
             return "target"
@@ -83,7 +87,7 @@ def _lacking(row: Row) -> str:
 
 
 def is_finished(out: Path, study: str, config: Mapping[str, Any], studies: Collection[str]) -> bool:
-    """Whether the folder holds the results of this run.
+    """Whether the folder holds the results of this run; parts measured for them are then cleared.
 
     Raises:
         UserError: if those it holds are damaged, or another run's.
@@ -94,6 +98,7 @@ def is_finished(out: Path, study: str, config: Mapping[str, Any], studies: Colle
     content = read(out, studies)
     if content["experiment"] != study or content["config"] != plain(config, "config"):
         raise UserError(f"{path}: of other settings than config.json beside it; choose a new --out")
+    kept.clear(out / PARTS)
     return True
 
 
@@ -101,9 +106,9 @@ def kept_arrays(directory: Path, words: Sequence[str]) -> dict[str, np.ndarray]:
     """A run's arrays with one of the words in their name; none if they were not kept.
 
     Raises:
-        UserError: if predictions.npz is damaged.
+        UserError: if predictions.npz is damaged, or not that of the results.
     """
-    path = directory / "predictions.npz"
-    if not path.exists():
+    name = "predictions.npz"
+    if not (directory / name).exists():
         return {}
-    return results.read_arrays(path, lambda name: any(word in name for word in words))
+    return results.read_own_arrays(directory, name, lambda key: any(w in key for w in words))

@@ -1,6 +1,5 @@
 """Attack the trained runs of a study and measure their features: one program a trial."""
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +21,7 @@ from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble
 from jaxadv.errors import UserError
 from jaxadv.evaluation import Predictions, each_and_all, evaluate
+from jaxadv.leftovers import MEASURED
 from jaxadv.parallel import collected, leads, over_runs
 from jaxadv.results import Row
 from jaxadv.training import State
@@ -254,18 +254,20 @@ def once(out: Path, name: str, make: Callable[[], Measured]) -> Measured:
     """What `make` measures; a run that goes on takes what was measured before from its folder.
 
     Attacks can take as long as training: a kill then costs the running one, not those before it.
-    What is damaged, or was edited, is measured again, as a line on stderr says.
+    What is damaged, was edited, or is of other settings, is measured again, as a line on stderr
+    says.
     """
-    folder = out / "measured"
+    folder, config = out / MEASURED, kept.settings(out)
     if kept.exists(folder, name):
         try:
-            rows, arrays = kept.read(folder, name)
+            rows, arrays = kept.read(folder, name, config)
             return Measured(rows, _level("arrays", arrays), _level("images", arrays))
-        except UserError:
-            print(f"{folder / name}: damaged or edited; measured again", file=sys.stderr)
+        except UserError as error:
+            print(f"{error}; measured again", file=sys.stderr)
     begun = time.perf_counter()
     part = make()
-    kept.write(folder, name, part.rows, under("arrays", part.arrays) | under("images", part.images))
+    arrays = under("arrays", part.arrays) | under("images", part.images)
+    kept.write(folder, name, part.rows, arrays, config)
     if leads():
         taken = time.perf_counter() - begun
         print(f"{name}: measured in {taken:.0f} s", file=sys.stderr, flush=True)
@@ -284,5 +286,4 @@ def write(out: Path, study: str, config: Keys, measured: Measured) -> None:
     if measured.images:
         results.write_arrays(out / "adversarial.npz", measured.images)
     results.write(out, study, config, measured.rows)
-    if leads():
-        shutil.rmtree(out / "measured", ignore_errors=True)
+    kept.clear(out / MEASURED)

@@ -30,7 +30,10 @@ def joined(arguments: Arguments) -> None:
     _warn_of_metrics(runs)
     # Figures show arrays of one seed a defence: the first run's hold it.
     arrays = report.kept_arrays(arguments.directories[0], report.SHOWN)
-    results.claim(arguments.out, config, resume=False, resumable=False)
+    # A merge that was killed is done again, as long as it has written no results.
+    afresh = not (arguments.out / "results.json").exists()
+    claimed = {"experiment": runs[0]["experiment"], **config}
+    results.claim(arguments.out, claimed, resume=afresh, resumable=False)
     if arrays:
         results.write_arrays(arguments.out / "predictions.npz", arrays)
     environments = [run.get("environment") for run in runs]

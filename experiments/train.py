@@ -3,21 +3,24 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jaxadv import checkpoint, training
+from experiments import cli
+from jaxadv import checkpoint, results, training
 from jaxadv.data import Dataset
 from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble, features
 from jaxadv.errors import UserError
+from jaxadv.leftovers import CHECKPOINTS
 from jaxadv.losses import r_squared
 from jaxadv.parallel import hosted, leads
 from jaxadv.training import Metrics, Phase, State
@@ -43,21 +46,80 @@ def monitor(ensemble: Ensemble) -> Callable[[Variables, Dataset], Metrics]:
 
 
 def _line(metrics: dict[str, Array], images_per_second: float) -> str:
-    shown = {name: float(np.nanmean(np.asarray(value))) for name, value in metrics.items()}
-    words = [f"{name} {value:.3f}" for name, value in sorted(shown.items())]
+    """Means over the runs, of each metric over those that have it, and how many diverged."""
+    finite = {name: value[np.isfinite(value)] for name, value in jax.device_get(metrics).items()}
+    words = [
+        f"{name} {value.mean():.3f}" if len(value) else f"{name} –"
+        for name, value in sorted(finite.items())
+    ]
+    lost = len(_diverged(metrics))
+    words += [f"{lost} of {len(metrics['loss'])} runs diverged"] if lost else []
     return f"{', '.join(words)}, {images_per_second:,.0f} images/s"
 
 
-def _reused(source: Path, where: Path, state: State, epochs: int) -> State:
-    """The finished training in another run's folder; that its settings are ours is checked."""
-    found = checkpoint.latest(source / where, state)
+def _diverged(metrics: Metrics) -> set[int]:
+    """The numbers of the runs whose loss is not finite."""
+    return set(np.flatnonzero(~np.isfinite(np.asarray(metrics["loss"]))).tolist())
+
+
+def _say_diverged(name: str, state: State, runs: set[int]) -> None:
+    """One line on stderr that names runs and epoch; the first process prints it."""
+    if not runs or not leads():
+        return
+    swept = {"seed": state.seed, **state.settings}
+    named = [
+        " ".join(f"{key} {float(np.asarray(value)[run]):g}" for key, value in swept.items())
+        for run in sorted(runs)
+    ]
+    print(
+        f"{name}: diverged in epoch {int(state.epoch[0])}, where the loss is not finite: "
+        f"{'; '.join(named)}; the other runs go on",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _identity(directory: Path, name: str, besides: Sequence[str]) -> dict[str, Any]:
+    """What tells a training from others: its name, and the settings of the run in the folder."""
+    config = results.read_config(directory)
+    return {"networks": name, **cli.trained_by(config, besides)}
+
+
+def _reused(
+    source: Path, where: Path, state: State, epochs: int, identity: Mapping[str, Any]
+) -> State:
+    """The finished training in another run's folder, whose study may be another."""
+    asked = {key: value for key, value in identity.items() if key != "experiment"}
+    found = checkpoint.latest(source / where, state, asked)
     done = 0 if found is None else int(found.epoch[0])
     if found is None or done != epochs:
-        remedy = "finish that run with --resume first" if done < epochs else f"ask for {done}"
+        remedy = "finish that run first, or train without --from"
+        remedy = remedy if done < epochs else f"ask for {done}"
         raise UserError(
             f"--from {source}: its {where.name} networks have {done} of {epochs} epochs; {remedy}"
         )
     return found
+
+
+def _begun(where: Path, state: State, epochs: int, identity: Mapping[str, Any]) -> State:
+    """The newest of the run's own checkpoints, or the state to begin with."""
+    found = checkpoint.latest(where, state, identity)
+    if found is None:
+        return state
+    # Older checkpoints do not say what they were trained by; the runs in them do in part.
+    same = jax.tree.map(np.array_equal, (found.seed, found.settings), (state.seed, state.settings))
+    if not all(jax.tree.leaves(same)) or int(found.epoch[0]) > epochs:
+        raise UserError(f"{where}: its networks are not this run's; choose a new --out")
+    return found
+
+
+def rewind(name: str, directory: Path, epoch: int) -> None:
+    """Forget what a training has kept after `epoch`: it does the epochs after it again."""
+    where = directory / CHECKPOINTS / name
+    if checkpoint.rewind(where, epoch):
+        print(f"{where}: goes back to epoch {epoch} or before", file=sys.stderr)
+    if jax.process_count() > 1:  # of which the first has done so
+        multihost_utils.sync_global_devices("rewound")
 
 
 @contextmanager
@@ -95,6 +157,7 @@ def trained(
     at_once: int = 0,
     turns: training.Turns = "batches",
     watch: bool = True,
+    decided_by: Sequence[str] = (),
     after: Callable[[State], object] | None = None,
 ) -> State:
     """The state after `epochs`, from a checkpoint in `directory` on if there is one.
@@ -106,31 +169,35 @@ def trained(
     at_once: runs trained side by side on a GPU or TPU; 0 is all.
     turns: whether phases take turns by batches or by epochs, as in `training.fit`.
     watch: report R² of the features after each epoch; needless where these are not trained.
+    decided_by: settings that decide this training beside those that decide that of new networks.
     after: called with the state after each epoch, before its checkpoint is written.
 
     Raises:
-        UserError: if `reuse` holds no such training, finished to `epochs`.
+        UserError: if `reuse` holds no such training, finished to `epochs`, or a checkpoint is of
+            other settings than the run's in `directory`.
     """
-    where = Path("checkpoints") / name
+    where, identity = Path(CHECKPOINTS) / name, _identity(directory, name, decided_by)
     if reuse is not None:
-        return hosted(_reused(reuse, where, state, epochs))
-    state = checkpoint.latest(directory / where, state) or state
+        return hosted(_reused(reuse, where, state, epochs, identity))
+    state = _begun(directory / where, state, epochs, identity)
     images = len(state.seed) * (len(dataset.labels) // batch_size) * batch_size
     settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
     settings |= {"turns": turns, "at_once": at_once}
     if watch:
         settings["monitor"] = monitor(ensemble)
     steps = training.fit(phases, state, dataset, **settings)
-    saved = -math.inf
+    saved, lost = -math.inf, set[int]()
     with _progress(name, epochs, int(state.epoch[0])) as report:
         begun = time.perf_counter()
         for state, metrics in steps:
             epoch = int(state.epoch[0])
+            _say_diverged(name, state, _diverged(metrics) - lost)
+            lost |= _diverged(metrics)
             if after is not None:
                 after(hosted(state))
             # Processes save together, and their clocks need not agree on when.
             if epoch == epochs or jax.process_count() > 1 or time.perf_counter() - saved >= PAUSE:
-                checkpoint.save(directory / where, state, epoch)
+                checkpoint.save(directory / where, state, epoch, identity)
                 saved = time.perf_counter()
             now = time.perf_counter()
             report(epoch, _line(metrics, images / (now - begun)))

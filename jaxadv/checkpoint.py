@@ -1,13 +1,14 @@
-"""Training states on disk, through Orbax alone.
+"""Training states on disk, through Orbax alone, and sure to be read as they were written.
 
-Orbax writes a checkpoint under a temporary name and renames it when it is whole, so a kill at any
-moment leaves the previous one in place. What it would do in silence, or say at length, is checked
-here before it is asked: it casts to the data types asked for, and stores no array of size zero.
+A checkpoint is written under a temporary name, summed, synced and renamed when it is whole, so a
+kill at any moment leaves the one before in place; that one is kept beside the newest, in case this
+is damaged. What Orbax would do in silence, or say at length, is checked before it is asked: it
+casts to the data types asked for, takes changed bits for numbers, and stores no array of size zero.
 """
 
 import operator
-import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,23 +17,37 @@ import jax.numpy as jnp
 import numpy as np
 from orbax.checkpoint.experimental import v1 as ocp
 
+from jaxadv import leftovers, manifest
 from jaxadv.errors import UserError
+from jaxadv.files import sync
+from jaxadv.parallel import leads
 from jaxadv.quiet import quietly
+from jaxadv.schema import plain
 from jaxadv.types import PyTree
 
 Kind: TypeAlias = tuple[tuple[int, ...], str]  # shape and data type of a leaf
 
 
+ADVICE = "start afresh in a new folder"
+
+
+class _Damaged(UserError):
+    """A checkpoint is not as it was written: the one before may be."""
+
+
 def _epochs(directory: Path) -> list[int]:
-    """Epochs with a whole checkpoint, ascending; Orbax's temporary folders have other names."""
+    """Epochs with a whole checkpoint, ascending; temporary folders have other names."""
     names = [path.name[6:] for path in directory.glob("epoch-*") if path.is_dir()]
     return sorted(int(name) for name in names if name.isdecimal() and name == str(int(name)))
 
 
-def save(directory: str | Path, state: PyTree, epoch: int) -> None:
-    """Write `state` as the checkpoint of `epoch`, then remove the earlier ones.
+def save(
+    directory: str | Path, state: PyTree, epoch: int, config: Mapping[str, Any] | None = None
+) -> None:
+    """Write `state` as the checkpoint of `epoch`; the newest one before it is kept, none else.
 
     state: JAX's and NumPy's arrays and numbers, of size zero too.
+    config: the settings it was trained by, plain JSON values, for `latest` to compare.
 
     Raises:
         UserError: if a later epoch is there already (which `latest` would go on giving), if the
@@ -45,16 +60,41 @@ def save(directory: str | Path, state: PyTree, epoch: int) -> None:
     if not jax.tree.leaves(stored):
         raise UserError("the state holds no number: there is nothing to save")
     empty = {name: kind for name, kind in _kinds(arrays).items() if 0 in kind[0]}
-    path = directory / f"epoch-{epoch}"
+    path, new = directory / f"epoch-{epoch}", directory / f".epoch-{epoch}.0.tmp"
+    said = {"epoch": epoch, "config": plain(config or {}, "config")}
 
     def write() -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        ocp.save(path, stored, overwrite=True, custom_metadata={"empty": empty})
+        _clear(directory)
+        ocp.save(new, stored, overwrite=True, custom_metadata={"empty": empty})
+        if leads():
+            manifest.write(new, said)
+            _replace(path, new)
 
-    quietly(write, lambda why: f"{path}: the checkpoint cannot be written ({why}); make room there")
-    for earlier in _epochs(directory):
-        if earlier < epoch:
-            shutil.rmtree(directory / f"epoch-{earlier}", ignore_errors=True)
+    def fault(why: str) -> UserError:
+        return UserError(f"{path}: the checkpoint cannot be written ({why}); make room there")
+
+    try:
+        quietly(write, fault)
+    finally:
+        _clear(directory)
+
+
+def _clear(directory: Path) -> None:
+    """Remove what unfinished saves have left; the first process alone."""
+    for path in list(leftovers.of_checkpoints(directory)) if leads() else []:
+        leftovers.remove(path)
+
+
+def _replace(path: Path, new: Path) -> None:
+    """Give a finished checkpoint its name, and let go of all others but the newest before it."""
+    directory, epoch = path.parent, int(path.name[6:])
+    earlier = [other for other in _epochs(directory) if other < epoch]
+    for other in set(_epochs(directory)) - set(earlier[-1:]):
+        # Renamed first, so that a kill leaves no half of a checkpoint under a whole one's name.
+        (directory / f"epoch-{other}").rename(directory / f".epoch-{other}.1.tmp")
+    new.rename(path)
+    sync(directory)
 
 
 def _checked(epoch: int, directory: Path) -> int:
@@ -64,41 +104,81 @@ def _checked(epoch: int, directory: Path) -> int:
         number = -1
     if number < 0 or isinstance(epoch, bool):
         raise UserError(f"epoch {epoch!r}: give a whole number from 0")
-    if (last := max(_epochs(directory), default=number)) > number:
-        raise UserError(
-            f"{directory}: epoch {last} is saved there already, epoch {number} would never be the "
-            "latest; save it in a new folder"
-        )
+    for last in reversed([later for later in _epochs(directory) if later > number]):
+        if not manifest.fault(directory / f"epoch-{last}", last):
+            raise UserError(
+                f"{directory}: epoch {last} is saved there already, epoch {number} would never be "
+                "the latest; save it in a new folder"
+            )
     return number
 
 
-def latest(directory: str | Path, like: PyTree) -> PyTree | None:
+def rewind(directory: str | Path, epoch: int) -> bool:
+    """Remove the checkpoints after `epoch`; whether there were any. The first process alone."""
+    directory = Path(directory).resolve()
+    later = [each for each in _epochs(directory) if each > epoch] if leads() else []
+    for each in reversed(later):  # so that a kill leaves those before it, never those after
+        (directory / f"epoch-{each}").rename(directory / f".epoch-{each}.1.tmp")
+    _clear(directory)
+    return bool(later)
+
+
+def latest(
+    directory: str | Path, like: PyTree, config: Mapping[str, Any] | None = None
+) -> PyTree | None:
     """The newest checkpoint in `directory`, of the structure, shapes and data types of `like`.
 
     JAX's arrays; NumPy's where JAX would narrow the data type, as float64 without x64. None if
-    there is no checkpoint.
+    there is no checkpoint. If the newest is damaged, the one before it, as a line on stderr says.
+
+    config: settings that it must have been trained by; it may have been saved with more of them.
 
     Raises:
-        UserError: if it cannot be read, or differs from `like` in a leaf, which is named.
+        UserError: if none can be read, or if the newest that can differs from `like` in a leaf or
+            was trained by other settings, which are named.
     """
-    directory = Path(directory).resolve()
-    epochs = _epochs(directory)
-    if not epochs:
-        return None
-    path, wanted = directory / f"epoch-{epochs[-1]}", _arrays(like)
-    misfit = f"{path}: the checkpoint does not fit these networks"
-    advice = "start afresh in a new folder"
+    directory, wanted = Path(directory).resolve(), _arrays(like)
+    faults = list[_Damaged]()
+    for epoch in reversed(_epochs(directory)):
+        path = directory / f"epoch-{epoch}"
+        try:
+            found = _read(path, epoch, wanted, plain(config or {}, "config"))
+        except _Damaged as fault:
+            faults.append(fault)
+            continue
+        if faults and leads():
+            print(f"warning: {faults[0]}; {path.name} is taken instead", file=sys.stderr)
+        return found
+    if faults:
+        before = ", and so is the one before" if len(faults) > 1 else ""
+        raise UserError(f"{faults[0]}{before}; {ADVICE}")
+    return None
 
-    def damaged(why: str) -> str:
-        return f"{misfit} or is damaged ({why}); {advice}"
+
+def _read(path: Path, epoch: int, wanted: PyTree, config: Mapping[str, Any]) -> PyTree:
+    """One checkpoint; `_Damaged` if it is not as it was written, `UserError` if it is another."""
+    if why := manifest.fault(path, epoch):
+        raise _Damaged(f"{path}: the checkpoint is damaged ({why})")
+    if why := manifest.difference(path, config):
+        raise UserError(f"{path}: trained with {why}; {ADVICE}")
+    misfit = f"{path}: the checkpoint does not fit these networks"
+
+    def fault(why: str) -> UserError:
+        return _Damaged(f"{misfit} or is damaged ({why})")
 
     def read() -> Iterator[Any]:
         difference = _difference(_stored_kinds(path), _kinds(wanted))
         if difference:
-            raise UserError(f"{misfit}: {difference}; {advice}")
+            raise UserError(f"{misfit}: {difference}; {ADVICE}")
         return iter(jax.tree.leaves(ocp.load(path, jax.tree.map(_abstract, wanted))))
 
-    loaded = quietly(read, damaged)
+    loaded = quietly(read, fault)
+    if not manifest.exists(path) and leads():
+        print(
+            f"warning: {path}: an earlier version's checkpoint: whether it is whole, and by which "
+            "settings it was trained, is not known",
+            file=sys.stderr,
+        )
     return jax.tree.map(lambda leaf: _host(next(loaded)) if leaf.size else _filled(leaf), wanted)
 
 

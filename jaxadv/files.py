@@ -1,21 +1,23 @@
-"""Whole files: written under a temporary name and renamed, checked where they are read."""
+"""Whole files: written under a temporary name, synced and renamed, checked where they are read."""
 
+import errno
 import json
 import math
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
+from jaxadv import sums
 from jaxadv.errors import UserError
 from jaxadv.parallel import leads
 from jaxadv.schema import plain
 
 LONGEST = 200  # characters of a library's own words inside our line
-LEFT_OVER = re.compile(r"\..+\.\d+\.tmp(\.npz)?")  # temporary names of writes that were killed
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # of file systems that do not sync folders
 
 
 def reason(error: BaseException) -> str:
@@ -24,17 +26,50 @@ def reason(error: BaseException) -> str:
     return lines[0].strip()[:LONGEST] if lines else type(error).__name__
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write under a temporary name in the same folder, then rename; the first process alone."""
-    if not leads():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        temporary.write_bytes(content)
+        os.fsync(handle)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in NO_SYNC):
+            raise
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def whole(path: Path, suffix: str = "") -> Iterator[Path]:
+    """A temporary name in the same folder; what was written there is synced, then gets `path`.
+
+    Raises:
+        UserError: if it cannot be written; what `path` held before stays.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        sync(temporary)
         temporary.replace(path)
+        sync(path.parent)
+    except OSError as error:
+        why = error.strerror or reason(error)
+        raise UserError(
+            f"{path}: cannot be written ({why}); make room there, or choose another folder"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; the first process alone.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    if leads():
+        with whole(path) as temporary:
+            temporary.write_bytes(content)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -53,6 +88,15 @@ def write_json(path: Path, value: Any) -> None:
     else:
         text = json.dumps(value, indent=1, allow_nan=False) + "\n"
     write_atomically(path, text.encode())
+
+
+def write_summed(path: Path, value: Mapping[str, Any]) -> None:
+    """`write_json` of keys and values, with their sum.
+
+    Raises:
+        UserError: as `write_json`.
+    """
+    write_json(path, sums.summed(plain(value, str(path))))
 
 
 def _no_number(literal: str) -> NoReturn:
@@ -91,17 +135,30 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
+def read_summed(path: Path) -> dict[str, Any]:
+    """Keys and values without the sum they were written with; of none, a line on stderr says so.
+
+    Raises:
+        UserError: if the file is missing, is no such JSON, or is not as it was written.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds no keys and values; run again into a new --out")
+    sums.check(content, path)
+    if content.pop(sums.KEY, None) is None:
+        sums.say_none(path)
+    return content
+
+
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an `.npz` under a temporary name, then rename; the first process alone."""
-    if not leads():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp.npz")
-    try:
-        np.savez(temporary, **arrays)  # type: ignore[arg-type]
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write an `.npz` whole or not at all; the first process alone.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    if leads():
+        with whole(path, ".npz") as temporary:
+            np.savez(temporary, **arrays)  # type: ignore[arg-type]
 
 
 def read_arrays(path: Path, wanted: Callable[[str], bool]) -> dict[str, np.ndarray]:

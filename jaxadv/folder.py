@@ -2,7 +2,8 @@
 
 The owner holds the operating system's lock on `.lock` there, which ends with the process whatever
 ends it: a file left behind locks nothing. `config.json` holds the settings that decide the numbers,
-`environment.json` the machine that the run began on.
+`environment.json` the machine that the run began on; both carry their sums, by which a claim of
+ours is told from another program's file of that name. A new owner clears what killed writes left.
 """
 
 import atexit
@@ -16,9 +17,10 @@ from typing import Any
 
 import jax
 
+from jaxadv import leftovers, sums
 from jaxadv.environment import cores, environment
 from jaxadv.errors import UserError
-from jaxadv.files import LEFT_OVER, read_json, write_json
+from jaxadv.files import read_json, read_summed, write_summed
 from jaxadv.parallel import leads
 from jaxadv.schema import plain
 
@@ -108,15 +110,12 @@ def owned(directory: Path) -> Iterator[None]:
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """The `config.json` of a run's folder.
+    """The `config.json` of a run's folder; where it carries no sum, a line on stderr says so.
 
     Raises:
-        UserError: if it is missing, damaged, or not a configuration.
+        UserError: if it is missing, damaged, edited, or not a configuration.
     """
-    content = read_json(directory / CONFIG)
-    if not isinstance(content, dict):
-        raise UserError(f"{directory / CONFIG}: holds no settings; it is no run's folder")
-    return content
+    return read_summed(directory / CONFIG)
 
 
 def claim(
@@ -154,24 +153,34 @@ def _claim(directory: Path, wanted: dict[str, Any], resume: bool, resumable: boo
         if not resume:
             advice = "add --resume to go on, or choose" if resumable else "choose"
             raise UserError(f"{directory}: already holds this run; {advice} a new --out")
+        leftovers.clear(directory)
         _warn_of_cores(directory)
         return
+    leftovers.clear(directory)
     # Claimed, then refused or killed before any work was done: config.json, the last of the two
     # to be written, must not outlive the other.
     (directory / CONFIG).unlink(missing_ok=True)
-    write_json(directory / BEGUN_IN, environment())
-    write_json(directory / CONFIG, wanted)
+    write_summed(directory / BEGUN_IN, environment())
+    write_summed(directory / CONFIG, wanted)
 
 
 def _holds_work(directory: Path) -> bool:
-    """Whether there is more than a claim leaves; what killed writes left is removed."""
-    work = False
-    for path in directory.iterdir():
-        if LEFT_OVER.fullmatch(path.name) and path.is_file():
-            path.unlink()
-        else:
-            work = work or path.name not in (LOCK, CONFIG, BEGUN_IN)
-    return work
+    """Whether there is more than a claim of ours, and what killed writes leave."""
+    if leftovers.holds_more(directory, (LOCK, CONFIG, BEGUN_IN)):
+        return True
+    return not all(map(_is_ours, (directory / CONFIG, directory / BEGUN_IN)))
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file of a claim is absent, or carries the sum that we wrote it with."""
+    if not path.exists():
+        return not path.is_symlink()
+    try:
+        content = read_json(path)
+        known = isinstance(content, dict) and sums.KEY in content
+        return known and content[sums.KEY] == sums.of_content(content)
+    except UserError:
+        return False
 
 
 def _compare(directory: Path, wanted: dict[str, Any]) -> None:
@@ -187,11 +196,14 @@ def _compare(directory: Path, wanted: dict[str, Any]) -> None:
 
 def _warn_of_cores(directory: Path) -> None:
     """One line where a run goes on with other cores than it began with, on a CPU."""
-    try:
-        began = read_json(directory / BEGUN_IN)["cores"]
-    except (UserError, KeyError, TypeError):  # a run older than the file, or a damaged one
+    path = directory / BEGUN_IN
+    if not path.exists():  # a run older than the file
         return
-    if began != cores() and jax.default_backend() == "cpu":
+    try:
+        began = read_summed(path).get("cores")
+    except UserError:
+        began = f"an unknown number of ({BEGUN_IN} is damaged or edited)"
+    if began not in (None, cores()) and jax.default_backend() == "cpu":
         print(
             f"warning: {directory}: begun with {began} processor cores, goes on with {cores()}: "
             "sums round otherwise, so its numbers may differ in the last bits",

@@ -38,10 +38,10 @@ class _Held(logging.Filter):
         return not self.calling and threading.current_thread() not in self.left
 
 
-def quietly(call: Callable[[], Result], fault: Callable[[str], str]) -> Result:
+def quietly(call: Callable[[], Result], fault: Callable[[str], UserError]) -> Result:
     """The call's result; if it fails, one `UserError` and no other word about it.
 
-    fault: the library's own reason to our message. What a call that succeeds has logged is logged
+    fault: the library's own reason to our error. What a call that succeeds has logged is logged
     after it.
 
     Raises:
@@ -57,8 +57,8 @@ def quietly(call: Callable[[], Result], fault: Callable[[str], str]) -> Result:
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             try:
                 return call()
-            except UserError as error:
-                ours = str(error)
+            except UserError as error:  # without its traceback, which keeps what it has seen alive
+                ours = type(error)(str(error))
             except Exception as error:
                 ours = fault(reason(error))
             held.left.update(set(threading.enumerate()) - before)
@@ -68,7 +68,7 @@ def quietly(call: Callable[[], Result], fault: Callable[[str], str]) -> Result:
     finally:
         sys.unraisablehook = hook
         _release(held, loggers)
-    raise UserError(ours)
+    raise ours
 
 
 def _wait(threads: list[threading.Thread]) -> None:

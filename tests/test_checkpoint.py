@@ -10,21 +10,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxadv import checkpoint
+from jaxadv import checkpoint, manifest
 from jaxadv.errors import UserError
 from jaxadv.training import State
 
 STATE = State({"params": {"w": jnp.arange(6.0).reshape(2, 3)}}, (), jnp.int32(3), jnp.uint32(7), {})
 
 
-def test_a_state_reads_back_and_only_the_newest_is_kept(tmp_path):
-    checkpoint.save(tmp_path, STATE, 1)
+def test_a_state_reads_back_and_the_newest_two_are_kept(tmp_path):
+    for epoch in (1, 3):
+        checkpoint.save(tmp_path, STATE, epoch)
     newer = jax.tree.map(lambda leaf: leaf + 1, STATE)
-    checkpoint.save(tmp_path, newer, 2)
+    checkpoint.save(tmp_path, newer, 12)
     found = checkpoint.latest(tmp_path, STATE)
     chex.assert_trees_all_equal(found, newer)
     assert isinstance(found, State)
-    assert [path.name for path in tmp_path.iterdir()] == ["epoch-2"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-12", "epoch-3"]
 
 
 def test_none_where_there_is_none(tmp_path):
@@ -43,10 +44,46 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     for path in (tmp_path / "epoch-1").rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
-    with pytest.raises(
-        UserError, match="epoch-1: the checkpoint does not fit these networks or is damaged"
-    ):
+    with pytest.raises(UserError, match=r"epoch-1: the checkpoint is damaged .*start afresh"):
         checkpoint.latest(tmp_path, STATE)
+
+
+def test_other_settings_are_named(tmp_path):
+    """What it was saved with beside those asked for is passed over; asked for nothing, all is."""
+    saved = {"epochs": 20, "seeds": (0, 1), "strengths": [0.05]}
+    checkpoint.save(tmp_path, STATE, 8, saved)
+    assert checkpoint.latest(tmp_path, STATE, {"epochs": 20, "seeds": [0, 1]}) is not None
+    assert checkpoint.latest(tmp_path, STATE) is not None
+    with pytest.raises(UserError, match="epoch-8: trained with epochs 20, not 8"):
+        checkpoint.latest(tmp_path, STATE, {"seeds": [0, 1], "epochs": 8})
+    with pytest.raises(UserError, match="trained with data None, not 'mnist'"):
+        checkpoint.latest(tmp_path, STATE, {"data": "mnist"})
+
+
+def test_another_epochs_name_is_named(tmp_path):
+    checkpoint.save(tmp_path, STATE, 20)
+    (tmp_path / "epoch-20").rename(tmp_path / "epoch-8")
+    with pytest.raises(UserError, match="it was written as epoch 20"):
+        checkpoint.latest(tmp_path, STATE)
+
+
+def test_an_earlier_versions_checkpoint_is_taken_with_a_line(tmp_path, capsys):
+    checkpoint.save(tmp_path, STATE, 1)
+    (tmp_path / "epoch-1" / manifest.NAME).unlink()
+    found = checkpoint.latest(tmp_path, STATE, {"epochs": 8})
+    chex.assert_trees_all_equal(found, STATE)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "an earlier version's checkpoint: whether it is whole, and by which settings" in line
+
+
+def test_going_back(tmp_path):
+    for epoch in (2, 5):
+        checkpoint.save(tmp_path, STATE, epoch)
+    assert not checkpoint.rewind(tmp_path, 5)
+    assert checkpoint.rewind(tmp_path, 4)
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-2"]
+    assert checkpoint.rewind(tmp_path, 0)
+    assert checkpoint.latest(tmp_path, STATE) is None
 
 
 def test_another_shape_is_named(tmp_path):
@@ -130,7 +167,9 @@ def test_an_epoch_that_latest_would_never_find_is_refused(tmp_path, epoch):
 
 
 def test_damaged_data_are_one_line_and_nothing_else_is_said(tmp_path, capfd):
+    """Of an earlier version's checkpoint, which has no sums, so that Orbax reads them."""
     checkpoint.save(tmp_path, {"w": jnp.arange(6000.0)}, 1)
+    (tmp_path / "epoch-1" / manifest.NAME).unlink()
     for path in (tmp_path / "epoch-1" / "state").rglob("d/*"):
         path.write_bytes(b"\xff" * path.stat().st_size)
     with pytest.raises(UserError, match="is damaged") as refused:
@@ -144,7 +183,7 @@ FAILS = """
 import shutil, sys, threading, pathlib
 import jax.numpy as jnp
 from experiments import cli
-from jaxadv import checkpoint
+from jaxadv import checkpoint, manifest
 folder = pathlib.Path(sys.argv[1])
 def remove():  # as another run in the same folder would
     while True:
@@ -166,6 +205,32 @@ def test_after_a_failed_save_the_process_ends_with_one_line(tmp_path):
     assert len(lines) == 1, ended.stderr
     assert "cannot be written" in lines[0]
     assert ended.returncode == 2
+
+
+FULL = """
+import resource, sys
+import numpy as np
+from experiments import cli
+from jaxadv import checkpoint
+rng = np.random.default_rng(0)
+def saves():
+    checkpoint.save(sys.argv[1], {"w": rng.normal(size=1000)}, 1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+    checkpoint.save(sys.argv[1], {"w": rng.normal(size=100000)}, 2)
+cli.run(saves)
+"""
+
+
+@pytest.mark.parametrize("room", [0, 200, 100_000])
+def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(tmp_path, room):
+    """As a limit on the size of files has it: no file can grow beyond `room`."""
+    command = [sys.executable, "-c", FULL, str(tmp_path), str(room)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    (line,) = ended.stderr.splitlines()
+    assert "epoch-2: the checkpoint cannot be written" in line
+    assert ended.returncode == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-1"]
+    assert checkpoint.latest(tmp_path, {"w": np.zeros(1000)}) is not None
 
 
 STUCK = """

@@ -155,7 +155,10 @@ def test_merge_names_what_is_not_measured_in_all(content, tmp_path, capsys):
     runs = (written(tmp_path / "a", content), written(tmp_path / "b", shifted))
     merge.joined(merge.Arguments(runs, tmp_path / "m"))
     said = capsys.readouterr().err.splitlines()
-    assert said == ["warning: not measured in all of the runs: cosine"]
+    *sums, metrics = said
+    assert metrics == "warning: not measured in all of the runs: cosine"
+    assert all("carries no sha256" in line for line in sums)  # both were edited
+    assert len(sums) == 2
 
 
 def test_plot_of_nothing_and_beside_a_file(content, tmp_path, capsys, monkeypatch):
@@ -214,7 +217,7 @@ def test_a_damaged_measured_part_is_measured_again(damage, tmp_path, capsys):
     capsys.readouterr()
     DAMAGE[damage](tmp_path / "measured")
     with pytest.raises(UserError):
-        kept.read(tmp_path / "measured", "part")
+        kept.read(tmp_path / "measured", "part", {})
     np.testing.assert_array_equal(measure.once(tmp_path, "part", make).arrays["a"], [0, 1, 2])
     assert len(calls) == 2
     assert "damaged or edited; measured again" in capsys.readouterr().err

@@ -55,7 +55,7 @@ def test_death_frees_the_folder_and_the_file_left_behind_locks_nothing(holder):
     process.wait()
     assert (out / folder.LOCK).exists()
     folder.claim(out, {"epochs": 3}, resume=False)  # no work was done there
-    assert json.loads((out / "config.json").read_text()) == {"epochs": 3}
+    assert folder.read_config(out) == {"epochs": 3}
 
 
 def test_a_process_that_ends_leaves_no_lock_behind(holder):
@@ -80,8 +80,8 @@ def test_owned_for_a_while_then_free(tmp_path):
 
 def test_what_a_killed_write_left_is_no_work(tmp_path):
     """Killed before config.json was renamed."""
-    (tmp_path / ".config.json.1234.tmp").write_text("{")
-    (tmp_path / "environment.json").write_text("{}")
+    folder.claim(tmp_path, {"epochs": 3}, resume=False)
+    (tmp_path / "config.json").rename(tmp_path / ".config.json.1234.tmp")
     folder.claim(tmp_path, {"epochs": 2}, resume=True)
     assert not (tmp_path / ".config.json.1234.tmp").exists()
     assert folder.read_config(tmp_path) == {"epochs": 2}
@@ -105,7 +105,7 @@ def test_an_empty_configuration_is_named(tmp_path):
 
 def test_other_cores_than_a_run_began_with_are_one_line(tmp_path, capsys, monkeypatch):
     folder.claim(tmp_path, {}, resume=False)
-    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "results.json").write_text("{}")
     began = json.loads((tmp_path / "environment.json").read_text())["cores"]
     folder.claim(tmp_path, {}, resume=True)
     assert capsys.readouterr().err == ""
@@ -113,6 +113,9 @@ def test_other_cores_than_a_run_began_with_are_one_line(tmp_path, capsys, monkey
     folder.claim(tmp_path, {}, resume=True)
     (line,) = capsys.readouterr().err.splitlines()
     assert f"begun with {began} processor cores, goes on with {began + 1}" in line
+    (tmp_path / "environment.json").write_text("")
+    folder.claim(tmp_path, {}, resume=True)
+    assert "environment.json is damaged or edited" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes are not bound here")

@@ -121,7 +121,10 @@ def test_stopped_in_the_midst_of_a_stage_and_resumed_equals_uninterrupted(
     out = tmp_path / "run"
     words = ("--adversarial-epochs", "1", "--save-adversarial", "4")
     stop_after(5, monkeypatch, lambda: run("dna", out, *words))
-    assert {path.name for path in (out / "checkpoints" / "dna-classifier").iterdir()} == {"epoch-2"}
+    assert {path.name for path in (out / "checkpoints" / "dna-classifier").iterdir()} == {
+        "epoch-1",
+        "epoch-2",
+    }
     run("dna", out, *words, "--resume")
     assert results.read(out)["rows"] == results.read(study)["rows"]
 

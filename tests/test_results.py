@@ -53,7 +53,7 @@ def test_select_asks_for_absence_with_none():
 def test_claim_takes_an_empty_folder_and_resumes_its_own(tmp_path):
     out = tmp_path / "new" / "run"
     results.claim(out, {"epochs": 2}, resume=False)
-    (out / "checkpoints").mkdir()
+    (out / "results.json").write_text("{}")
     results.claim(out, {"epochs": 2}, resume=True)
     with pytest.raises(UserError, match="already holds this run; add --resume"):
         results.claim(out, {"epochs": 2}, resume=False)
@@ -62,7 +62,7 @@ def test_claim_takes_an_empty_folder_and_resumes_its_own(tmp_path):
 @pytest.mark.parametrize("resume", [True, False])
 def test_claim_refuses_a_folder_of_another_configuration(tmp_path, resume):
     results.claim(tmp_path, {"epochs": 2}, resume=False)
-    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "results.json").write_text("{}")
     before = (tmp_path / "config.json").read_bytes()
     with pytest.raises(UserError, match=r"another configuration \(epochs 2, now 3\)"):
         results.claim(tmp_path, {"epochs": 3}, resume=resume)
@@ -72,7 +72,7 @@ def test_claim_refuses_a_folder_of_another_configuration(tmp_path, resume):
 def test_claim_takes_over_a_folder_in_which_no_work_was_done(tmp_path):
     results.claim(tmp_path, {"epochs": 2}, resume=False)
     results.claim(tmp_path, {"epochs": 3}, resume=False)
-    assert json.loads((tmp_path / "config.json").read_text()) == {"epochs": 3}
+    assert results.read_config(tmp_path) == {"epochs": 3}
 
 
 def test_claim_refuses_a_folder_of_other_things_and_a_file(tmp_path):
