@@ -13,6 +13,7 @@ import optax
 from jaxadv.attacks.balls import Ball, l2, linf
 from jaxadv.attacks.balls import ball as ball_of
 from jaxadv.attacks.directions import Direction
+from jaxadv.attacks.draws import by_step
 from jaxadv.attacks.flags import Flags, first_flags, followed, raised, warn
 from jaxadv.attacks.inputs import (
     Bounds,
@@ -59,9 +60,10 @@ class Attack:
     and traced: a sweep over them does not recompile, and `vmap` over them runs it in one program.
 
     Call `attack(direction, x, keys) -> x_adv` with float images `x [B, …]` inside `bounds`,
-    `direction` from `attacks.directions`, and `keys [B]` from `example_keys` (needed for a random
-    start only). `bounds` are `(low, high)`, numbers or one each a channel, as normalised images
-    need them. Half precision comes back as float32.
+    `direction` from `attacks.directions` or your own, and `keys [B]` from `example_keys`, needed
+    for a random start and for a direction that draws (`attacks.draws`). `bounds` are `(low, high)`,
+    numbers or one each a channel, as normalised images need them. Half precision comes back as
+    float32.
 
     The result keeps `|x_adv − x| ≤ eps` to the rounding of float32 (1e-7 for images in [0, 1]) and
     `bounds` exactly; eps 0 is the identity; where the gradient is zero the step is zero, and where
@@ -70,7 +72,7 @@ class Attack:
 
     Raises:
         UserError: numbers that no attack can have; when called, images outside the bounds or of
-            another type, no direction, no keys for a random start.
+            another type, no direction, no keys for a random start or a direction that draws.
     """
 
     eps: Array | float
@@ -110,12 +112,13 @@ class Attack:
             kind = type(direction).__name__
             raise UserError(f"a {kind} for a direction: call attack(direction, x, keys)")
         x = checked_images(x, self.bounds)
+        at = by_step(direction, keys, len(x))
         eps, step_size = each(self.eps, "eps", x), each(self.step_size, "step_size", x)
         radius = jnp.maximum(eps - self._slack(x), 0)
 
-        def step(_: Array | int, carry: tuple[Array, Any, Flags]) -> tuple[Array, Any, Flags]:
+        def step(number: Array | int, carry: tuple[Array, Any, Flags]) -> tuple[Array, Any, Flags]:
             x_adv, state, flags = carry
-            _, ascent, now = followed(direction, x_adv)
+            _, ascent, now = followed(at(number), x_adv)
             ascent, state = jax.vmap(self.transform.update)(ascent, state)
             moved = x_adv + step_size * jax.vmap(self.ball.steepest)(ascent)
             return self._inside(moved, x, radius), state, raised(flags, now)
@@ -146,7 +149,7 @@ class Attack:
     def _start(self, x: Array, keys: Key | None, eps: Array) -> Array:
         if not self.random_start:
             return x
-        check_keys(keys, len(x))
+        check_keys(keys, len(x), "a random start")
         sample = jax.vmap(lambda key, eps: self.ball.sample(key, x.shape[1:], eps))(keys, eps)
         low, high = limits(self.bounds, x)
         return jnp.clip(x + sample.astype(x.dtype), jnp.minimum(low, x), jnp.maximum(high, x))

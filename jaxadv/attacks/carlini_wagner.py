@@ -50,7 +50,8 @@ class CarliniWagner:
 
     Call `attack(direction, x) -> x_adv`, float images `x [B, …]` inside `bounds` (numbers, or one
     each a channel); of the direction the margin is taken: any that `attacks.untargeted`,
-    `targeted`, `margin` or `ensemble` makes has one. Half precision comes back as float32.
+    `targeted`, `margin` or `ensemble` makes has one. Directions of your own, those that draw among
+    them, have none and are refused. Half precision comes back as float32.
 
     Raises:
         UserError: numbers that no attack can have; when called, images outside the bounds or of
@@ -93,7 +94,7 @@ class CarliniWagner:
             kind = getattr(direction, "__name__", type(direction).__name__)
             raise UserError(
                 f"direction {kind}: Carlini & Wagner's attack needs a margin, which "
-                "attacks.margin, untargeted, targeted and ensemble have"
+                "attacks.margin, untargeted, targeted and ensemble have, and draws nothing"
             )
         if np.shape(self.step_size) != ():
             raise UserError(f"step_size of shape {np.shape(self.step_size)}: give one number")

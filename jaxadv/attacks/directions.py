@@ -7,6 +7,8 @@ Ensembles differ from single networks only here.
 Where only the direction of a gradient counts, that of the cross-entropy is taken from what does not
 saturate. In float32 `softmax − 1` is 0 where the true class leads by 17 or more: a network that is
 sure would look robust. Minus the log odds ascends the same way and never fades.
+
+A direction of your own may draw by each example's key: see `attacks.draws`.
 """
 
 from collections.abc import Callable
@@ -18,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxadv.attacks.balls import unit_l2
+from jaxadv.attacks.draws import taking_as
 from jaxadv.attacks.objectives import COMBINATIONS, OBJECTIVES, are_probabilities
 from jaxadv.checks import check_choice, check_flag, check_function, numbers
 from jaxadv.data.dataset import check_labels
@@ -26,12 +29,14 @@ from jaxadv.losses.classification import check_logits, log_odds
 from jaxadv.models.functions import plain_function
 from jaxadv.types import Array, Predict
 
-Direction: TypeAlias = Callable[[Array], tuple[Array, Array]]
-Objective: TypeAlias = Callable[[Array], Array]  # images [B, …] to values [B], to be raised
+Direction: TypeAlias = Callable[..., tuple[Array, Array]]
+Objective: TypeAlias = Callable[..., Array]  # images [B, …] to values [B], to be raised
 
 
 def ascend(objective: Objective) -> Direction:
     """The direction that raises a per-example objective `x [B, …] -> [B]` by its gradient.
+
+    It takes `key` and `step` if the objective does.
 
     Raises:
         UserError: if it is no function; when applied, if it gives no numbers.
@@ -39,15 +44,15 @@ def ascend(objective: Objective) -> Direction:
     wanted = "a function from images to values [B]"
     check_function("an objective", objective, wanted)
 
-    def direction(x: Array) -> tuple[Array, Array]:
+    def direction(x: Array, **drawn: Any) -> tuple[Array, Array]:
         def total(x: Array) -> tuple[Array, Array]:
-            values = numbers("values of the objective", objective(x), f"give {wanted}")
+            values = numbers("values of the objective", objective(x, **drawn), f"give {wanted}")
             return jnp.sum(values), values
 
         (_, values), gradient = jax.value_and_grad(total, has_aux=True)(x)
         return values, gradient
 
-    return direction
+    return taking_as(direction, objective)
 
 
 class Ascent(NamedTuple):

@@ -111,14 +111,14 @@ def check_within(x: np.ndarray, bounds: Bounds) -> None:
     raise UserError(said + "give the attack their bounds, of normalised images one pair a channel")
 
 
-def check_keys(keys: Any, count: int) -> None:
-    """Refuse what is not one key for each of so many examples.
+def check_keys(keys: Any, count: int, what: str) -> None:
+    """Refuse what is not one key for each of so many examples; `what` needs them.
 
     Raises:
         UserError: if so.
     """
     if keys is None:
-        raise UserError("a random start needs keys: pass attacks.example_keys(key, indices)")
+        raise UserError(f"{what} needs keys: pass attacks.example_keys(key, indices)")
     typed = hasattr(keys, "dtype") and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key)
     if not typed or keys.shape != (count,):
         what = f"keys of shape {keys.shape}" if typed else f"{type(keys).__name__} for keys"
