@@ -54,6 +54,7 @@ class Ensemble(NamedTuple):
     put: `(variables, indices, chosen) -> variables`, the inverse of `pick`: some members' variables
         in place of the old ones.
     alike: whether the members share one architecture; `indices` may then be traced.
+    cached: images at once that suit a CPU's cache, the least of the members'; 0 if any do.
     """
 
     init: Callable[..., Variables]
@@ -62,6 +63,7 @@ class Ensemble(NamedTuple):
     pick: Callable[[Variables, Indices], tuple["Ensemble", Variables]]
     put: Callable[[Variables, Indices, Variables], Variables]
     alike: bool = False
+    cached: int = 0
 
 
 def predict(ensemble: Ensemble, variables: Variables) -> Predict:
@@ -145,7 +147,7 @@ def stacked(model: Model, size: int = 2) -> Ensemble:
         places = jnp.asarray(indices)
         return jax.tree.map(lambda all_, some: all_.at[places].set(some), variables, chosen)
 
-    return Ensemble(init, apply, size, pick, put, alike=True)
+    return Ensemble(init, apply, size, pick, put, alike=True, cached=model.cached)
 
 
 def _logits(outputs: Outputs) -> Array:
@@ -202,7 +204,8 @@ def mixed(groups: Sequence[Ensemble]) -> Ensemble:
             whole[g] = groups[g].put(whole[g], (i,), part)
         return tuple(whole)
 
-    return Ensemble(init, apply, len(owners), pick, put)
+    cached = min((group.cached for group in groups if group.cached), default=0)
+    return Ensemble(init, apply, len(owners), pick, put, cached=cached)
 
 
 def _check_groups(variables: Any, count: int) -> None:
