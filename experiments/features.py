@@ -18,15 +18,25 @@ SCATTER_POINTS = 2000
 
 
 def feature_scores(members: tuple[Array, ...]) -> dict[str, Array]:
-    """R² of every ordered pair of members, in-sample and held-out, on halves of the samples."""
+    """R² of every ordered pair of members, in-sample and held-out, on halves of the samples.
+
+    NaN where a feature is not finite, in whichever half.
+    """
     scores = {}
     for i, source in enumerate(members, start=1):
         for j, target in enumerate(members, start=1):
             if i != j:
-                inside, outside = held_out_r_squared(source, target)
+                inside, outside = _scores(source, target)
                 scores[f"r_squared {i}>{j}"] = inside
                 scores[f"r_squared_held_out {i}>{j}"] = outside
     return scores
+
+
+def _scores(source: Array, target: Array) -> tuple[Array, Array]:
+    """R² in-sample and held-out; NaN of what is not finite, where infinity over infinity is 0."""
+    finite = jnp.isfinite(source).all() & jnp.isfinite(target).all()
+    inside, outside = held_out_r_squared(source, target)
+    return jnp.where(finite, inside, jnp.nan), jnp.where(finite, outside, jnp.nan)
 
 
 def logit_scores(members: tuple[Array, ...], logits: Array) -> dict[str, Array]:
@@ -35,7 +45,7 @@ def logit_scores(members: tuple[Array, ...], logits: Array) -> dict[str, Array]:
     R² of features weighs their directions by variance; this one asks for those that decide.
     """
     return {
-        f"logit_r_squared_held_out {i}>{j}": held_out_r_squared(source, target)[1]
+        f"logit_r_squared_held_out {i}>{j}": _scores(source, target)[1]
         for i, source in enumerate(members, start=1)
         for j, target in enumerate(logits, start=1)
         if i != j
@@ -75,10 +85,17 @@ def first_component(features: Array) -> tuple[Array, Array]:
     return centred @ vectors[:, -1], variances[-1] / variances.sum()
 
 
+def live_columns(features: Array) -> Array:
+    """How many features `[N, D]` vary, NaN if some are not finite."""
+    varied = jnp.any(features != features[:1], axis=0).sum()
+    return jnp.where(jnp.isfinite(features).all(), varied, jnp.nan)
+
+
 def natural(ensemble: Ensemble) -> Callable[[Variables, Dataset], dict[str, Array]]:
     """Scores on natural images: R², live columns, and the first components.
 
-    A column is live if it varies: a dead unit is constant, but not zero, behind a BatchNorm.
+    A column is live if it varies: a dead unit is constant, but not zero, behind a BatchNorm. How
+    many are is NaN where a feature is, which would vary from itself.
     """
 
     @in_float32
@@ -92,7 +109,7 @@ def natural(ensemble: Ensemble) -> Callable[[Variables, Dataset], dict[str, Arra
             **feature_scores(members),
             **logit_scores(members, logits),
             "component_share": jnp.stack([share for _, share in first]),
-            "live_columns": jnp.stack([jnp.any(z != z[:1], axis=0).sum() for z in members]),
+            "live_columns": jnp.stack([live_columns(z) for z in members]),
             "component_r_squared": correlation**2,
             "components": components[:, :SCATTER_POINTS],
         }

@@ -30,7 +30,7 @@ from experiments.gradients import gradient_rows
 from experiments.measure import Keys, Measured
 from experiments.pairs import each_model
 from experiments.train import trained
-from jaxadv import training
+from jaxadv import results, training
 from jaxadv.attacks import cw
 from jaxadv.data import Dataset, Splits
 from jaxadv.defences import GOALS, Updates, gradient_alignment
@@ -198,7 +198,8 @@ def measured(
         for split, data in (("train", splits.train), ("test", splits.test)):
             rows += gradient_rows(ensemble, state, data, split, runs)
         for run in measure.accuracy(ensemble, state, splits.train, runs):
-            rows += [{**row, "metric": "train_accuracy"} for row in run]
+            seen = results.select(run, metric="clean_accuracy")
+            rows += [{**row, "metric": "train_accuracy"} for row in seen]
         return found._replace(rows=rows)
 
     def attacked(trial: measure.Trial) -> Measured:

@@ -4,20 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from experiments.soundness import COLLAPSED_BELOW, pairs_of, seeds_of
 from experiments.tables import (
-    COLLAPSED_BELOW,
     LINE,
     Table,
     compared,
     each_attack,
     images_of,
     less_first,
-    pairs_of,
     written,
 )
 from jaxadv.metrics import polynomial_fit
 from jaxadv.plots.reduce import distinct, single_source
-from jaxadv.results import Row, over_seeds, select
+from jaxadv.results import Row, over_seeds, select, unknown
 
 
 def gradients(rows: Sequence[Row]) -> Table:
@@ -34,12 +33,14 @@ def gradients(rows: Sequence[Row]) -> Table:
         for name, pairs in pairs_of(rows, model):
             chosen = select(pairs, split=split)
             cosine = select(chosen, metric="cosine")
-            line = [model, name, split, images_of(cosine), str(len(distinct(cosine, "seed")))]
+            seeds = len(distinct(cosine, "seed"))
+            lost = seeds_of(select(pairs, attack=None), seeds)
+            line = [model, name, split, images_of(cosine), lost]
             names = ("cosine", "absolute_cosine", "cosine_of_probabilities", "cosine_deviation")
-            line += [written(over_seeds(chosen, metric=metric)) for metric in names]
+            line += [written(over_seeds(chosen, metric=metric), seeds) for metric in names]
             lengths = select(chosen, metric="gradient_norm")
-            line += [written(over_seeds(lengths, target=target)) for target in ("1", "2")]
-            line.append(written(over_seeds(chosen, metric="gradient_norm_difference")))
+            line += [written(over_seeds(lengths, target=target), seeds) for target in ("1", "2")]
+            line.append(written(over_seeds(chosen, metric="gradient_norm_difference"), seeds))
             lines.append(line)
     return Table("Input gradients on natural images: mean ± 95 % over seeds", header, lines)
 
@@ -52,12 +53,11 @@ def asymmetry(rows: Sequence[Row]) -> Table:
     """
     header = [*LINE, "M1", "M2", "M1→M2", "M2→M1", "M1→M2 − M2→M1", less_first(rows)]
     lines = []
-    for words, chosen, first in each_attack(rows):
+    for words, chosen, first, seeds in each_attack(rows):
         here, base = single_source(chosen), single_source(first)
         success = select(here, metric="success_rate_clean_correct")
         rates, others = (select(r, metric="transfer_rate_clean_correct") for r in (here, base))
         forth, back = (select(rates, source=source) for source in ("1", "2"))
-        seeds = int(words[-1])
         each = [*(select(success, source=source) for source in ("1", "2")), forth, back]
         line = [*words, *(written(over_seeds(way), seeds) for way in each)]
         lines.append([*line, compared(forth, back), compared(rates, others)])
@@ -71,14 +71,15 @@ def asymmetry(rows: Sequence[Row]) -> Table:
 def length_fits(rows: Sequence[Row]) -> Table:
     """Transfer against the mean length of network 2's gradients: the parabola through all pairs.
 
-    Lengths are those measured on test images; pairs with a collapsed network are left out. Beside
-    its R² that of a straight line, and that of the parabola through the means over seeds of each
-    target length.
+    Lengths are those measured on test images. Pairs with a collapsed network are left out, and so
+    are those with one that diverged, which are counted. Beside its R² that of a straight line, and
+    that of the parabola through the means over seeds of each target length.
     """
     header = ["model", "attack", "eps", "from", "pairs", "length²", "length", "constant"]
     header += ["R²", "R² of a line", "R² of means"]
     clean = select(rows, metric="clean_accuracy")
-    lost = {_pair(row) for row in clean if row["value"] < COLLAPSED_BELOW}
+    broken = {_pair(row) for row in clean if unknown(row)}
+    lost = {_pair(row) for row in clean if (row["value"] or 0) < COLLAPSED_BELOW}
     lengths = {
         _pair(row): row["value"]
         for row in _lengths(rows)
@@ -94,7 +95,9 @@ def length_fits(rows: Sequence[Row]) -> Table:
         parabola, straight = (polynomial_fit(x, y, degree) for degree in (2, 1))
         means = polynomial_fit(*_means(known, x, y), 2)
         _, model, attack, eps, source, target = setting
-        cells = [model, attack, f"{eps:.3g}", f"{source}→{target}", str(len(known))]
+        count = len({_pair(row) for row in here} & broken)
+        pairs = f"{len(known)}, {count} diverged" if count else str(len(known))
+        cells = [model, attack, f"{eps:.3g}", f"{source}→{target}", pairs]
         coefficients = parabola.coefficients if parabola else ()
         cells += [f"{c:+.3f}" for c in coefficients] or ["–"] * 3
         cells += [f"{fit.r_squared:.3f}" if fit else "–" for fit in (parabola, straight, means)]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.rows import Keys, row
+from experiments.rows import Keys, finite, row
 from jaxadv.compilation import jit
 from jaxadv.data import Dataset
 from jaxadv.data.batches import to_float
@@ -59,12 +59,7 @@ def gradient_rows(
             "gradient_norm_difference": np.abs(length[:, 0] - length[:, 1]).mean(),
         }
         n = len(cosine)
-        rows += [row(name, Rate(_finite(value), n), **of) for name, value in values.items()]
+        rows += [row(name, Rate(finite(value), n), **of) for name, value in values.items()]
         for target, mean in enumerate(length.mean(axis=0), start=1):
-            rows.append(row("gradient_norm", Rate(_finite(mean), n), **of, target=str(target)))
+            rows.append(row("gradient_norm", Rate(finite(mean), n), **of, target=str(target)))
     return rows
-
-
-def _finite(value: float) -> float | None:
-    """Nothing for what a network that diverged has for gradients."""
-    return float(value) if np.isfinite(value) else None

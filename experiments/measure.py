@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments import features, kept
 from experiments import rows as to_rows
-from jaxadv import results
+from jaxadv import metrics, results
 from jaxadv.attacks import Attack, CarliniWagner, Flags, igs
 from jaxadv.attacks.flags import lines
 from jaxadv.compilation import jit
@@ -113,17 +113,18 @@ def natural(ensemble: Ensemble, state: State, splits: Splits, runs: Sequence[Key
         keys = {**run, "split": split}
         named = {name: value[number] for name, value in measured.items() if ">" in name}
         rows += to_rows.feature_rows(named, count // 2, keys)
-        component = float(measured["component_r_squared"][number])
-        value = component if np.isfinite(component) else None
-        rows.append({"metric": "component_r_squared", "value": value, "n": count, **keys})
+        component = to_rows.finite(measured["component_r_squared"][number])
+        rows.append({"metric": "component_r_squared", "value": component, "n": count, **keys})
         for target in range(1, ensemble.size + 1):
             at = {"n": count, **keys, "target": str(target)}
-            live = int(measured["live_columns"][number, target - 1])
-            share = float(measured["component_share"][number, target - 1])
-            share_or_none = share if np.isfinite(share) else None
-            rows.append({"metric": "live_columns", "value": live, **at, "of": width})
-            rows.append({"metric": "component_share", "value": share_or_none, **at})
-    labels = np.asarray(sample.labels[: features.SCATTER_POINTS], np.uint8)
+            live, share = (
+                to_rows.finite(measured[name][number, target - 1])
+                for name in ("live_columns", "component_share")
+            )
+            whole = None if live is None else int(live)
+            rows.append({"metric": "live_columns", "value": whole, **at, "of": width})
+            rows.append({"metric": "component_share", "value": share, **at})
+    labels = np.asarray(sample.labels[: features.SCATTER_POINTS], np.int16)
     return Measured(rows, {"components": measured["components"], "component_labels": labels}, {})
 
 
@@ -206,14 +207,17 @@ def warn_of(flags: Flags, what: str) -> None:
 
 
 def _stored(predicted: Predictions) -> Arrays:
-    """Predictions as arrays to keep: probabilities in half precision, predicted classes exact."""
+    """Predictions as arrays to keep: probabilities in half precision, predicted classes exact.
+
+    Classes are −1, `metrics.NO_CLASS`, where probabilities are not finite.
+    """
     clean, adversarial = np.asarray(predicted.clean), np.asarray(predicted.adversarial)
     return {
-        "labels": np.asarray(predicted.labels[0], np.uint8),
+        "labels": np.asarray(predicted.labels[0], np.int16),
         "clean": clean.astype(np.float16),
-        "clean_class": clean.argmax(-1).astype(np.uint8),
+        "clean_class": metrics.predicted(clean).astype(np.int16),
         "adversarial": adversarial.astype(np.float16),
-        "adversarial_class": adversarial.argmax(-1).astype(np.uint8),
+        "adversarial_class": metrics.predicted(adversarial).astype(np.int16),
         "norms": np.asarray(predicted.norms),
     }
 

@@ -17,7 +17,7 @@ import numpy as np
 import optax
 
 from experiments import cli, features, measure
-from experiments.measure import Measured
+from experiments.measure import Keys, Measured
 from experiments.pairs import each_model
 from experiments.train import trained
 from jaxadv import training
@@ -100,13 +100,13 @@ def measured(
     settings: Settings, ensemble: Ensemble, state: training.State, splits: Splits, out: Path
 ) -> Measured:
     """Natural images and FGSM; rows carry the run's target and measured distance."""
-    runs = [
+    runs: list[Keys] = [
         {
             "model": settings.model,
             "defence": "parametric_distance",
             "seed": int(seed),
             "target_distance": float(target),
-            "distance": round(float(squared_distance(_of_run(state, number))), 3),
+            "distance": _rounded(float(squared_distance(_of_run(state, number)))),
         }
         for number, (seed, target) in enumerate(
             zip(state.seed, state.settings["distance"], strict=True)
@@ -128,6 +128,11 @@ def measured(
 
     natural = measure.once(out, "natural", lambda: measure.natural(ensemble, state, splits, runs))
     return measure.together([natural, measure.once(out, "fgsm-linf", attacked)])
+
+
+def _rounded(distance: float) -> float | None:
+    """To three digits; null where a network diverged."""
+    return round(distance, 3) if np.isfinite(distance) else None
 
 
 def _of_run(state: training.State, number: int) -> dict[str, np.ndarray]:

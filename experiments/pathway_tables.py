@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.autoencoders import ON_FGSM
+from experiments.soundness import seeds_of
 from experiments.tables import Table, compared, written
 from jaxadv.plots.reduce import distinct
 from jaxadv.results import Row, over_seeds, select
@@ -24,12 +25,13 @@ def reconstructions(rows: Sequence[Row]) -> Table:
     lines = []
     for network in distinct(rows, "defence"):
         natural = select(rows, defence=network, attack=None)
-        line = [network, str(len(distinct(natural, "seed")))]
-        line += [written(over_seeds(natural, metric=metric)) for metric in RATES]
+        seeds = len(distinct(natural, "seed"))
+        line = [network, seeds_of(natural, seeds)]
+        line += [written(over_seeds(natural, metric=metric), seeds) for metric in RATES]
         error = over_seeds(natural, metric="squared_error")
         line.append("–" if error is None else f"{error.mean:.4f}")
         for metric in ("r_squared", "r_squared_held_out"):
-            line.append(written(over_seeds(natural, metric=metric, features_of="2")))
+            line.append(written(over_seeds(natural, metric=metric, features_of="2"), seeds))
         lines.append(line)
     return Table(
         "Reconstructions of natural images: mean ± 95 % interval over seeds", header, lines
@@ -56,13 +58,14 @@ def survival(rows: Sequence[Row]) -> Table:
                 if not chosen:
                     continue
                 images = ", ".join(f"{n:,}" for n in distinct(chosen, "n")[:1])
-                line = [attack, direction, f"{eps:.3g}", network, images]
-                line.append(str(len(distinct(chosen, "seed"))))
-                line.append(written(over_seeds(chosen, metric="any_correct")))
+                seeds = len(distinct(chosen, "seed"))
+                line = [attack, direction, f"{eps:.3g}", network, images, seeds_of(chosen, seeds)]
+                line.append(written(over_seeds(chosen, metric="any_correct"), seeds))
                 first = next(n for n in networks if _on_fgsm(n) == _on_fgsm(network))
                 base = [] if network == first else select(here, defence=first)
                 line.append(compared(chosen, base, metric="any_correct"))
-                line += [written(over_seeds(chosen, metric=name)) for name in list(RATES)[1:]]
+                others = list(RATES)[1:]
+                line += [written(over_seeds(chosen, metric=name), seeds) for name in others]
                 lines.append(line)
     title = (
         "Reconstructions read rightly under attack; difference paired by seed, of networks on FGSM "
@@ -83,7 +86,9 @@ def single(rows: Sequence[Row]) -> Table:
         for network in distinct(rows, "defence"):
             chosen = select(rows, metric="transfer_rate", attack=attack, eps=eps, defence=network)
             if chosen:
-                words = [written(over_seeds(chosen, target=target)) for target in ("2", "1")]
+                seeds = len(distinct(chosen, "seed"))
+                each = [over_seeds(chosen, target=target) for target in ("2", "1")]
+                words = [written(value, seeds) for value in each]
                 lines.append([attack, f"{eps:.3g}", network, *words])
     title = "Transfer between pathways, P(target wrong | source wrong), when one is attacked"
     return Table(title, header, lines)

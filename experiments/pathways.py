@@ -70,8 +70,9 @@ def pathway_rows(scores: Array, errors: Array, labels: Array, keys: Keys) -> Ite
     wrong = metrics.wrong(scores, labels)
     for name, rate in metrics.pathway_rates(wrong, errors).items():
         yield to_rows.row(name, rate, **keys)
-    error = metrics.Rate(float(np.mean(errors)), errors.shape[1])
+    error = metrics.Rate(to_rows.finite(np.mean(errors)), errors.shape[1])
     yield to_rows.row("squared_error", error, **keys)
+    yield from to_rows.nonfinite_rows(scores, keys)
 
 
 def trials(settings: Settings) -> list[Trial]:
@@ -136,8 +137,8 @@ def attacked(
                 flags = jax.tree.map(lambda each, n=number: each[n], found.flags)
                 rows += measure.flag_rows(flags, (e, s), at)
     arrays = {
-        "labels": np.asarray(found.labels[0], np.uint8),
-        "adversarial_class": np.asarray(found.adversarial).argmax(-1).astype(np.uint8),
+        "labels": np.asarray(found.labels[0], np.int16),
+        "adversarial_class": metrics.predicted(found.adversarial).astype(np.int16),
         "error": np.asarray(found.extras["error"], np.float32),
         "index": indices,
     }
@@ -222,8 +223,9 @@ def pictures(
         return images, ensemble.apply(variables, images, train=False, key=None)[0]
 
     images, outputs = jax.device_get(jit(perturb)(state.variables, test))
-    right = ~metrics.wrong(outputs.logits, test.labels)
-    chosen = np.flatnonzero(right.any(0) & ~right.all(0))[:PICTURES]
+    wrong = metrics.wrong(outputs.logits, test.labels)
+    right, known = wrong == 0, ~np.isnan(wrong).any(0)
+    chosen = np.flatnonzero(right.any(0) & ~right.all(0) & known)[:PICTURES]
     made = np.asarray(outputs.reconstructions)
     return {
         "pictures": np.stack(

@@ -13,7 +13,13 @@ from jaxadv.results import Row
 from jaxadv.types import Array
 
 Keys = Mapping[str, Any]
+NONFINITE = "nonfinite_predictions"  # the metric that tells which runs diverged
 USUAL_ALARMS = 0.05  # share of natural images on which a detector may raise an alarm
+
+
+def finite(value: Any) -> float | None:
+    """A number as rows hold it: null for what is not finite, as of a network that diverged."""
+    return float(value) if np.isfinite(value) else None
 
 
 def row(metric: str, measured: Rate, **keys: Any) -> Row:
@@ -22,11 +28,25 @@ def row(metric: str, measured: Rate, **keys: Any) -> Row:
 
 
 def clean_rows(probabilities: Array, labels: Array, keys: Keys) -> Iterator[Row]:
-    """Clean accuracy of each member, `[M, N, C]`, and of the mean-probability ensemble."""
+    """Clean accuracy of each member, `[M, N, C]`, and of the mean-probability ensemble.
+
+    And how many images each member has no class for.
+    """
     for index, wrong in enumerate(metrics.wrong(probabilities, labels), start=1):
-        yield row("clean_accuracy", metrics.rate(~wrong), **keys, target=str(index))
+        yield row("clean_accuracy", metrics.rate(1 - wrong), **keys, target=str(index))
     joint = metrics.ensemble_wrong(probabilities, labels)
-    yield row("clean_accuracy", metrics.rate(~joint), **keys, target="ensemble")
+    yield row("clean_accuracy", metrics.rate(1 - joint), **keys, target="ensemble")
+    yield from nonfinite_rows(probabilities, keys)
+
+
+def nonfinite_rows(scores: Array, keys: Keys) -> Iterator[Row]:
+    """The share of examples that each member has no class for, scores `[M, N, C]`.
+
+    As of a network that diverged. Rates of that member are null then: see `metrics`.
+    """
+    for index, classes in enumerate(metrics.predicted(scores), start=1):
+        share = metrics.rate(classes == metrics.NO_CLASS)
+        yield row(NONFINITE, share, **keys, target=str(index))
 
 
 def attack_rows(
@@ -40,7 +60,7 @@ def attack_rows(
     """Rates of one attack setting: probabilities `[S, M, N, C]`, and those of the clean images.
 
     For every source: success_rate (every attacked member wrong), also of images they all had right,
-    and for every member error_rate.
+    and for every member error_rate, and how many examples it has no class for.
     For a single source and every other member: both transfer rates. Of several members: how well
     their disagreement tells images the source gets wrong, before or not, from natural ones, and of
     a single source's those alone that another member gets wrong too ("_transferred").
@@ -53,14 +73,16 @@ def attack_rows(
         fooled = metrics.fooled(wrong, members)
         at = {**keys, "source": source}
         yield row("success_rate", metrics.rate(fooled), **at)
-        right_before = ~np.any(clean_wrong[list(members)], axis=0)
+        right_before = np.min(1 - clean_wrong[list(members)], axis=0)  # NaN if one is
         success = metrics.rate(fooled, right_before)
         yield row("success_rate_clean_correct", success, **at)
         joint = metrics.ensemble_wrong(probabilities, labels)
         yield row("error_rate", metrics.rate(joint), **at, target="ensemble")
+        yield from nonfinite_rows(probabilities, at)
         if apart is not None:
+            # NaN where a member has no class: of what may have fooled, so that nothing is known.
             seen = metrics.disagreement(probabilities)
-            yield from _detection_rows(apart, seen[fooled], alarms, at)
+            yield from _detection_rows(apart, seen[fooled != 0], alarms, at)
         for target in range(len(wrong)):
             name = str(target + 1)
             yield row("error_rate", metrics.rate(wrong[target]), **at, target=name)
@@ -69,11 +91,11 @@ def attack_rows(
             plain = metrics.transfer_rate(fooled, wrong[target])
             yield row("transfer_rate", plain, **at, target=name)
             strict = metrics.transfer_rate_clean_correct(
-                fooled, wrong[target], ~right_before, clean_wrong[target]
+                fooled, wrong[target], 1 - right_before, clean_wrong[target]
             )
             yield row("transfer_rate_clean_correct", strict, **at, target=name)
             if apart is not None:
-                harmful = seen[fooled & wrong[target]]
+                harmful = seen[(fooled != 0) & (wrong[target] != 0)]
                 to = {**at, "target": name}
                 yield from _detection_rows(apart, harmful, alarms, to, "_transferred")
 
@@ -103,10 +125,9 @@ def feature_rows(measured: Mapping[str, Array], n: int, keys: Keys) -> Iterator[
     for name, value in measured.items():
         metric, _, direction = name.partition(" ")
         source, _, target = direction.partition(">")
-        score = float(value)
         yield {
             "metric": metric,
-            "value": score if np.isfinite(score) else None,
+            "value": finite(value),
             "n": n,
             **keys,
             "features_of": target,

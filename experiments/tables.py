@@ -8,13 +8,19 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from experiments.rows import USUAL_ALARMS
+from experiments.soundness import collapsed, pairs_of, seeds_of
 from jaxadv.evaluation import ALL
 from jaxadv.metrics import Interval, mean_line, paired_difference
-from jaxadv.plots.reduce import against_distance, distinct, single_source
+from jaxadv.plots.reduce import (
+    against_distance,
+    distinct,
+    single_source,
+    unknown_pairs,
+    why_unknown,
+)
 from jaxadv.results import Row, by_seed, over_seeds, select
 
 SWEPT = ("eps", "confidence")  # keys of rows: what of an attack is swept
-COLLAPSED_BELOW = 0.5  # clean accuracy of a member that has not learned the classes
 
 
 class Table(NamedTuple):
@@ -32,35 +38,12 @@ def written(value: Interval | None, seeds: int | None = None, *, median: bool = 
     """
     if value is None:
         return "–"
-    fewer = f" (n {value.n})" if seeds is not None and value.n < seeds else ""
-    return (f"{value} ({value.median:.3f})" if median else str(value)) + fewer
+    shown = f"{value} ({value.median:.3f})" if median else str(value)
+    return shown + (_of_fewer(value, seeds) if seeds is not None else "")
 
 
-def collapsed(rows: Iterable[Row]) -> dict[int, int]:
-    """For each seed, how many members are below 50 % clean accuracy."""
-    counts: dict[int, int] = {}
-    for row in select(rows, metric="clean_accuracy"):
-        if row["target"] != "ensemble":
-            counts.setdefault(row["seed"], 0)
-            counts[row["seed"]] += row["value"] < COLLAPSED_BELOW
-    return counts
-
-
-def pairs_of(rows: Iterable[Row], model: str) -> list[tuple[str, list[Row]]]:
-    """Each defence's rows; where a member collapsed, again over the seeds where none did.
-
-    All seeds stand in a table, always: the second line is beside the first, not in its place.
-    """
-    groups = []
-    for defence in distinct(select(rows, model=model), "defence"):
-        chosen = select(rows, model=model, defence=defence)
-        groups.append((defence, chosen))
-        lost = collapsed(chosen)
-        sound = {seed for seed, members in lost.items() if not members}
-        if 0 < len(sound) < len(lost):
-            kept = [row for row in chosen if row["seed"] in sound]
-            groups.append((f"{defence}, uncollapsed", kept))
-    return groups
+def _of_fewer(value: Interval, seeds: int) -> str:
+    return f" (n {value.n})" if value.n < seeds else ""
 
 
 def networks(rows: Sequence[Row]) -> Table:
@@ -79,13 +62,16 @@ def networks(rows: Sequence[Row]) -> Table:
             chosen, lost = select(pairs, attack=None), collapsed(pairs)
             members = [row for row in chosen if row.get("target") in ("1", "2")]
             accuracy = select(members, metric="clean_accuracy")
-            line = [model, name, str(len(lost)), str(sum(n > 0 for n in lost.values()))]
-            line += [written(over_seeds(accuracy)), f"{min(r['value'] for r in accuracy):.3f}"]
+            known = [row["value"] for row in accuracy if row["value"] is not None]
+            line = [model, name, seeds_of(chosen, len(lost))]
+            line.append(str(sum(n > 0 for n in lost.values())))
+            line.append(written(over_seeds(accuracy), len(lost)))
+            line.append(f"{min(known):.3f}" if known else "–")
             line += correlations(chosen, len(lost), median=True)
             line += both_ways(chosen, len(lost), metric="logit_r_squared_held_out")
             line.append(written(over_seeds(chosen, metric="component_r_squared"), len(lost)))
-            line.append(of_members(members, "component_share", ".2f"))
-            line.append(of_members(members, "live_columns", ".0f"))
+            line.append(of_members(members, "component_share", ".2f", len(lost)))
+            line.append(of_members(members, "live_columns", ".0f", len(lost)))
             images = select(chosen, metric="component_r_squared")
             line.append(", ".join(f"{r[0]:,} {r[1]}" for r in distinct(images, "n", "split")))
             lines.append(line)
@@ -101,11 +87,13 @@ def accuracies(rows: Sequence[Row]) -> Table:
     for model in distinct(rows, "model"):
         for name, pairs in pairs_of(rows, model):
             clean, lost = select(pairs, metric="clean_accuracy", attack=None), collapsed(pairs)
-            words = [model, name, str(len(lost)), str(sum(n > 0 for n in lost.values()))]
-            targets = ("1", "2", "ensemble")
-            words += [written(over_seeds(clean, target=target)) for target in targets]
-            seen = select(pairs, metric="train_accuracy")
-            words += [written(over_seeds(seen, target=t)) for t in targets[:2] if trained]
+            words = [model, name, seeds_of(select(pairs, attack=None), len(lost))]
+            words.append(str(sum(n > 0 for n in lost.values())))
+            targets, seen = ("1", "2", "ensemble"), select(pairs, metric="train_accuracy")
+            words += [written(over_seeds(clean, target=t), len(lost)) for t in targets]
+            words += [
+                written(over_seeds(seen, target=t), len(lost)) for t in targets[:2] if trained
+            ]
             lines.append(words)
     return Table("Clean accuracy: mean ± 95 % interval over seeds", header, lines)
 
@@ -131,18 +119,29 @@ def both_ways(
     return tuple(written(score, seeds, median=median) for score in scores)
 
 
-def of_members(rows: Sequence[Row], metric: str, digits: str) -> str:
-    """The mean over seeds of each member's value."""
+def of_members(rows: Sequence[Row], metric: str, digits: str, seeds: int) -> str:
+    """The mean over seeds of each member's value, and of how many where some have none."""
     means = [over_seeds(rows, metric=metric, target=target) for target in ("1", "2")]
-    return ", ".join(f"{mean.mean:{digits}}" if mean else "–" for mean in means)
+    return ", ".join(
+        f"{mean.mean:{digits}}{_of_fewer(mean, seeds)}" if mean else "–" for mean in means
+    )
 
 
-def each_attack(rows: Sequence[Row]) -> Iterator[tuple[list[str], list[Row], list[Row]]]:
-    """For every attack setting and pairs: a line's first words, its rows, and the rows to compare.
+class Attacked(NamedTuple):
+    """A line of a table of attacks: its first words, its rows, rows to compare, number of seeds.
 
-    These are the same attack's on the first defence; none for the first defence itself, and none
-    where other images were attacked.
+    first: the same attack's on the first defence; none for the first defence itself, and none where
+        other images were attacked.
     """
+
+    words: list[str]
+    rows: list[Row]
+    first: list[Row]
+    seeds: int
+
+
+def each_attack(rows: Sequence[Row]) -> Iterator[Attacked]:
+    """A line for every attack setting and pairs."""
     keys = ("model", "attack", "ball", *SWEPT)
     settings: dict[tuple[Any, ...], None] = dict.fromkeys(
         tuple(r.get(k) for k in keys) for r in rows if "attack" in r
@@ -158,7 +157,9 @@ def each_attack(rows: Sequence[Row]) -> Iterator[tuple[list[str], list[Row], lis
             words = [model, attack, ball, radius(chosen[0]), name, images(chosen)]
             first = chosen if first is None else first
             fair = first is not chosen and images(first) == images(chosen)
-            yield [*words, str(len(collapsed(pairs)))], chosen, first if fair else []
+            seeds = len(collapsed(pairs))
+            words.append(seeds_of(chosen, seeds))
+            yield Attacked(words, chosen, first if fair else [], seeds)
 
 
 def radius(row: Row) -> str:
@@ -179,9 +180,15 @@ def images_of(rows: Iterable[Row]) -> str:
 
 
 def compared(rows: Sequence[Row], first: Sequence[Row], **where: Any) -> str:
-    """The difference from the first defence's value, paired by seed; nothing for itself."""
-    values, base = (by_seed(select(r, **where)) for r in (rows, first))
-    return written(paired_difference(values, base)) if base else ""
+    """The difference from the first defence's value, paired by seed; nothing for itself.
+
+    Of fewer seeds than both were measured on it says of how many.
+    """
+    here, there = (select(each, **where) for each in (rows, first))
+    if not there:
+        return ""
+    both = {row["seed"] for row in here} & {row["seed"] for row in there}
+    return written(paired_difference(by_seed(here), by_seed(there)), len(both))
 
 
 LINE = ["model", "attack", "ball", "eps", "pairs", "images", "seeds"]
@@ -200,14 +207,14 @@ def transfer(rows: Sequence[Row]) -> Table:
     """
     header = [*LINE, "success", "1→2", "2→1", "transfer", less_first(rows), "clean-correct"]
     lines = []
-    for words, chosen, first in each_attack(rows):
-        single, seeds = single_source(chosen), int(words[-1])
+    for words, chosen, first, seeds in each_attack(rows):
+        single = single_source(chosen)
         rates = select(single, metric="transfer_rate")
         strict = select(single, metric="transfer_rate_clean_correct")
         lines.append(
             [
                 *words,
-                written(over_seeds(single, metric="success_rate")),
+                written(over_seeds(single, metric="success_rate"), seeds),
                 *(written(over_seeds(rates, target=target), seeds) for target in ("2", "1")),
                 written(over_seeds(rates), seeds),
                 compared(rates, single_source(first), metric="transfer_rate"),
@@ -229,12 +236,12 @@ def one_and_all(rows: Sequence[Row]) -> Table:
     lines = [
         [
             *words,
-            written(over_seeds(single_source(chosen), metric="success_rate")),
-            written(over_seeds(chosen, metric="success_rate", source=ALL)),
-            written(over_seeds(chosen, **joint)),
+            written(over_seeds(single_source(chosen), metric="success_rate"), seeds),
+            written(over_seeds(chosen, metric="success_rate", source=ALL), seeds),
+            written(over_seeds(chosen, **joint), seeds),
             compared(chosen, first, **joint),
         ]
-        for words, chosen, first in each_attack(rows)
+        for words, chosen, first, seeds in each_attack(rows)
         if select(chosen, source=ALL)
     ]
     title = "Success of the attack on one member, on both at once, and on their mean probability"
@@ -250,11 +257,11 @@ def detection(rows: Sequence[Row]) -> Table:
     header = [*LINE, "AUC one", "found one", less_first(rows), "found transferred"]
     header += ["AUC all", "found all"]
     lines = []
-    for words, chosen, first in each_attack(rows):
+    for words, chosen, first, seeds in each_attack(rows):
         if not select(chosen, metric="detection_auc"):
             continue
         chosen, first = (_at_usual_alarms(rows) for rows in (chosen, first))
-        single, joint, seeds = single_source(chosen), select(chosen, source=ALL), int(words[-1])
+        single, joint = single_source(chosen), select(chosen, source=ALL)
         lines.append(
             [
                 *words,
@@ -280,8 +287,8 @@ def adversarial_features(rows: Sequence[Row]) -> Table:
     """R² on adversarial images crafted on one member, the mean of both sources."""
     header = [*LINE, "R² 1→2", "R² 2→1", "held out 1→2", "held out 2→1"]
     lines = [
-        [*words, *correlations(single_source(chosen), int(words[-1]))]
-        for words, chosen, _ in each_attack(rows)
+        [*words, *correlations(single_source(chosen), seeds)]
+        for words, chosen, _, seeds in each_attack(rows)
         if select(chosen, metric="r_squared")
     ]
     return Table("R² of the features on adversarial images crafted on one member", header, lines)
@@ -298,12 +305,12 @@ def over_epochs(rows: Sequence[Row]) -> Table:
     header += [*(f"epoch {epoch}" for epoch in epochs), f"{epochs[-1]} − {epochs[0]}"]
     header.append(f"{less_first(rates)}, epoch {epochs[-1]}")
     lines = []
-    for words, chosen, first in each_attack(rows):
+    for words, chosen, first, seeds in each_attack(rows):
         rates, base = (select(single_source(r), metric="transfer_rate") for r in (chosen, first))
         each = [select(rates, epoch=epoch) for epoch in epochs]
         change = compared(each[-1], each[0])
         apart = compared(each[-1], select(base, epoch=epochs[-1]))
-        lines.append([*words, *(written(over_seeds(rate)) for rate in each), change, apart])
+        lines.append([*words, *(written(over_seeds(rate), seeds) for rate in each), change, apart])
     return Table("Transfer rate after each epoch: mean ± 95 % over seeds", header, lines)
 
 
@@ -321,11 +328,12 @@ def slopes(rows: Sequence[Row]) -> Table:
                 if line is None:
                     continue
                 values = [value for cloud in clouds.values() for value in cloud.value]
-                slope = line.slope
+                slope, lost = line.slope, len(unknown_pairs(select(measured, eps=eps)))
+                pairs = str(len(values)) + (f", {lost} {why_unknown(metric)}" if lost else "")
                 half = "" if slope.half is None else f" ± {1000 * slope.half:.4f}"
                 within = "–" if slope.half is None else "no" if slope.excludes_zero else "yes"
                 cells = [model, metric, "natural" if eps is None else f"{eps:.3g}"]
-                cells += [str(len(values)), f"{sum(values) / len(values):.3f}"]
+                cells += [pairs, f"{sum(values) / len(values):.3f}"]
                 cells += [f"{1000 * slope.mean:+z.4f}{half}", str(slope.n), within]
                 lines.append(cells)
     title = "Against the squared distance of the weights: slope of each seed's line, mean ± 95 %"

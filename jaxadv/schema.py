@@ -1,10 +1,10 @@
 """What results may hold: plain JSON values when written, the keys of long-form rows when read.
 
 A row is one number and what it is of. Every row has `metric`, `value`, `n` and `seed`; the names in
-`TEXTS` are text, those in `COUNTS` whole numbers from 0, those in `NUMBERS` finite numbers; a key
-that does not apply is absent. A value is null where nothing was measured, as in 0/0. NaN and
-infinity are refused, not written as null: null would let a mean over seeds pass over a seed whose
-numbers went wrong.
+`TEXTS` are text, those in `COUNTS` whole numbers from 0, those in `NUMBERS` finite numbers, in
+`OR_NULL` null too; a key that does not apply is absent. A value is null where nothing was measured,
+as in 0/0, `n` 0, and where it is not known, as of a network that diverged, `n` more. NaN and
+infinity are refused, not written as null: whoever measures says which of the two it is.
 """
 
 import json
@@ -25,8 +25,9 @@ TEXTS = (
     *("features_of", "from_features_of"),
 )
 COUNTS = ("n", "seed", "epoch", "of")
-NUMBERS = (*("eps", "confidence", "alarms", "strength", "distance", "target_distance", "length"),)
+NUMBERS = ("eps", "confidence", "alarms", "strength", "target_distance", "length")
 MEASURED = ("value", "raised")  # finite numbers, or null where nothing was measured
+OR_NULL = (*MEASURED, "distance")  # weights that are not finite lie at none
 LARGEST = 2**53  # from here on not every whole number is a float
 
 
@@ -131,7 +132,7 @@ def _wanted(key: str, value: Any) -> str:
         return "" if _is_count(value) else "a whole number from 0"
     if key in NUMBERS:
         return "" if _is_number(value) else "a finite number"
-    if key in MEASURED:
+    if key in OR_NULL:
         return "" if value is None or _is_number(value) else "a finite number or null"
     known = value is None or isinstance(value, bool) or _is_number(value) or _is_text(value)
     return "" if known else "one number or text"

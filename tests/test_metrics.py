@@ -201,12 +201,82 @@ def test_what_has_no_wrong_is_named(scores, labels, words):
     assert words in str(error.value)
 
 
-def test_nan_predicts_nothing():
-    """Its argmax is 0: every label of class 0 would count as right."""
-    scores = np.array([[np.nan] * 3, [0.1, np.nan, 0.2], [1.0, 0.0, 0.0], [-np.inf, 0.0, np.inf]])
-    assert metrics.wrong(scores, [0, 2, 0, 2]).tolist() == [True, True, False, False]
-    both = np.stack([scores, np.eye(3)[[0, 2, 0, 2]]])
-    assert metrics.ensemble_wrong(both, [0, 2, 0, 2]).tolist() == [True, True, False, False]
+NAN, INF = float("nan"), float("inf")
+# Not one of these has a class, whatever `argmax` says: softmaxes of them are NaN.
+DIVERGED = [[NAN] * 3, [0.1, NAN, 0.2], [0.0, 1.0, INF], [INF] * 3, [-INF] * 3, [0.0, -INF, INF]]
+
+
+@pytest.mark.parametrize("scores", DIVERGED, ids=range(6))
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_scores_that_are_not_finite_have_no_class(scores, label):
+    """Their argmax is some class: labels of that class would count as right."""
+    both = np.array([scores, [0.2, 0.7, 0.1]])
+    assert metrics.predicted(both).tolist() == [metrics.NO_CLASS, 1]
+    np.testing.assert_array_equal(metrics.wrong(both, [label, 1]), [NAN, 0])
+    members = np.stack([both, np.eye(3)[[label, 1]]])
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(metrics.ensemble_wrong(members, [label, 1]), [NAN, 0])
+    assert metrics.rate(metrics.wrong(both, [label, 1])) == (None, 2)
+    assert metrics.rate(1 - metrics.wrong(both, [label, 1])) == (None, 2)
+
+
+def test_a_class_with_no_chance_at_all_is_no_divergence():
+    assert metrics.predicted([[-INF, 0.0, 1.0], [0.0, 1.0, 0.0]]).tolist() == [2, 1]
+    assert metrics.wrong([[-INF, 0.0, 1.0]], [2]).tolist() == [False]
+
+
+def test_whether_all_err_is_unknown_where_one_has_no_class():
+    wrong = [[0, 1, 1, NAN], [0, 1, NAN, 0]]
+    np.testing.assert_array_equal(metrics.fooled(wrong, (0, 1)), [0, 1, NAN, NAN])
+    np.testing.assert_array_equal(metrics.fooled(wrong, (0,)), [0, 1, 1, NAN])
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "expected"),
+    [
+        ([1, 1, 0, 0], [1, 0, 1, 0], (0.5, 2)),
+        ([NAN] * 4, [1, 0, 1, 0], (None, 4)),  # of up to four
+        ([1, NAN, 0, 0], [1, 0, 1, 0], (None, 2)),
+        ([1, 1, 0, 0], [NAN] * 4, (None, 2)),
+        ([1, 1, 0, 0], [1, NAN, 0, 0], (None, 2)),
+        ([1, 1, 0, 0], [1, 0, NAN, NAN], (0.5, 2)),  # it is of the first two
+        ([0, 0, 0, 0], [NAN] * 4, (None, 0)),
+    ],
+    ids=range(7),
+)
+def test_transfer_that_hangs_on_what_has_no_class_is_unknown(source, target, expected):
+    assert metrics.transfer_rate(source, target) == expected
+    right = [0, 0, 0, 0]
+    assert metrics.transfer_rate_clean_correct(source, target, right, right) == expected
+
+
+def test_clean_correct_transfer_is_unknown_where_natural_images_have_no_class():
+    source, target, right, lost = [1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, NAN, 0, 0]
+    assert metrics.transfer_rate_clean_correct(source, target, lost, right) == (None, 2)
+    assert metrics.transfer_rate_clean_correct(source, target, right, lost) == (None, 2)
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+def test_disagreement_with_what_is_not_finite_is_unknown(value):
+    one, other = np.full((2, 2), 0.5), np.array([[value, 0.5], [1.0, 0.0]])
+    np.testing.assert_array_equal(metrics.disagreement([one, other]), [NAN, 0.5])
+    np.testing.assert_array_equal(metrics.disagreement([other, other]), [NAN, 0.0])
+    np.testing.assert_array_equal(metrics.disagreement([one, one, other]), [NAN, 1 / 3])
+
+
+def test_pathways_without_a_class_have_no_rates():
+    rates = metrics.pathway_rates([[0, 1, NAN], [0, 1, 1]], np.ones((2, 3)))
+    assert set(rates.values()) == {(None, 3)}
+    rates = metrics.pathway_rates([[0, 1, 0], [0, 1, 1]], [[1, 1, NAN], [1, 1, 1]])
+    assert rates.pop("det_correct") == (None, 3)  # nobody knows which is nearest
+    assert [rate.value for rate in rates.values()] == pytest.approx(
+        [2 / 3, 0.5, 1 / 3, 1 / 3, 1 / 3]
+    )
+
+
+def test_pathways_of_no_images_have_no_rates():
+    rates = metrics.pathway_rates(np.zeros((2, 0), bool), np.zeros((2, 0)))
+    assert set(rates.values()) == {(None, 0)}
 
 
 @pytest.mark.parametrize(

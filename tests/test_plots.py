@@ -1,5 +1,6 @@
 """Figures: the numbers behind them by hand, and that each is drawn whatever the rows lack."""
 
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,14 +10,18 @@ from PIL import Image
 from scipy import stats
 
 from jaxadv import plots
+from jaxadv.metrics import Interval
 from jaxadv.plots import features, reduce, style
 from jaxadv.results import Row
 
 EPS = (0.05, 0.1)
+RATE = "transfer_rate"
 
 
 def row(metric: str, value: float | None, seed: int, **keys) -> Row:
-    return {"metric": metric, "value": value, "n": 100, "seed": seed, "model": "cnn", **keys}
+    """A row of 100 examples; without a value of none."""
+    n = 0 if value is None else 100
+    return {"metric": metric, "value": value, "n": n, "seed": seed, "model": "cnn", **keys}
 
 
 def under_attack(metric: str, value: float | None, seed: int, **keys) -> Row:
@@ -90,7 +95,7 @@ def test_a_seed_without_a_value_is_left_out_and_none_at_all_is_none() -> None:
         under_attack("transfer_rate", None, 0, eps=0.05),
     ]
     nothing, one = reduce.against_eps(rows)
-    assert nothing == (0.05, None)
+    assert nothing == (0.05, None, 0)
     assert (one.value.mean, one.value.half, one.value.n) == (0.4, None, 1)
 
 
@@ -145,6 +150,66 @@ def test_rates_of_nothing_are_written_not_drawn_as_zero(tmp_path, drawn) -> None
     (ax,) = drawn[0].axes
     assert [bar.get_height() for bar in ax.patches] == [0.3]
     assert [text.get_text() for text in ax.texts] == ["0/0"]
+
+
+def diverged(rows: list[Row], *seeds: int) -> list[Row]:
+    """The rows, those of some seeds of networks that diverged."""
+    return [r | {"value": None, "n": 100} if r["seed"] in seeds else r for r in rows]
+
+
+def test_a_seed_of_which_one_direction_is_unknown_has_no_mean() -> None:
+    rows = [
+        under_attack("transfer_rate", value, seed, source=source)
+        for seed, source, value in [(0, "1", 0.2), (0, "2", 0.4), (1, "1", 0.9), (1, "2", None)]
+    ]
+    rows[-1]["n"] = 100
+    assert reduce.against_eps(rows) == [(0.1, (pytest.approx(0.3), None, pytest.approx(0.3), 1), 1)]
+    rows[-1]["n"] = 0  # 0/0: the other direction's is the seed's mean
+    assert reduce.against_eps(rows)[0].value.n == 2
+
+
+@pytest.mark.parametrize(
+    "draw", [plots.transfer_bars, partial(plots.metric_lines, metric=RATE)], ids=["bars", "lines"]
+)
+def test_networks_that_diverged_are_marked_and_never_zero(tmp_path, drawn, draw) -> None:
+    some = diverged([r for r in study() if r["defence"] == "plain"], 1)
+    every = diverged([r for r in study() if r["defence"] == "decorrelated"], 0, 1, 2)
+    draw([*some, *every], path=tmp_path / "figure.png")
+    assert_png(tmp_path / "figure.png")
+    (figure,) = drawn
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[:2] == ["plain (n = 2 seeds, 1 diverged)", "decorrelated (3 diverged)"]
+    for ax in figure.axes:
+        assert [text.get_text() for text in ax.texts] == ["diverged"] * len(EPS)
+        heights = [bar.get_height() for bar in ax.patches]
+        lines = [line for line in ax.lines if line.get_marker() == "o"]
+        heights += [y for line in lines for y in line.get_ydata()]
+        assert len(heights) == len(EPS)
+        assert min(heights) > 0.3  # the mean of seeds 0 and 2
+
+
+def test_pairs_that_diverged_are_counted_above_their_panel(tmp_path, drawn) -> None:
+    rows = [r | {"target_distance": round(r["distance"], -3)} for r in with_distance()]
+    nothing = {"value": None, "distance": None, "n": 100}
+    lost = [r | nothing if r["target_distance"] == 2000 and r["seed"] else r for r in rows]
+    plots.distance_panels(lost, tmp_path / "distance.png")
+    left, right = drawn[0].axes
+    assert left.get_title(loc="right") == "1 pair diverged"
+    assert right.get_title(loc="right") == "1 pair undefined"
+    assert [len(line.get_xdata()) for line in left.lines if line.get_marker() == "o"] == [5, 5]
+    plots.distance_panels(rows, tmp_path / "distance.png")
+    assert [ax.get_title(loc="right") for ax in drawn[1].axes] == ["", ""]
+
+
+def test_features_that_are_not_finite_are_counted(tmp_path, drawn, rng) -> None:
+    x, y = rng.normal(size=(2, 1200))
+    nothing = np.full(1200, np.nan)
+    panels = {"whole": (x, y, 0.5, None), "diverged": (nothing, y, None, np.arange(1200) % 10)}
+    plots.feature_scatter(panels, tmp_path / "features.png")
+    whole, lost = drawn[0].axes
+    assert len(whole.texts) == 0
+    assert [t.get_text() for t in lost.texts] == ["1,200 of 1,200 not finite"]
+    assert lost.get_title(loc="left") == "diverged\nR² undefined"
 
 
 def test_a_single_seed_is_drawn_without_an_interval(tmp_path, drawn) -> None:
@@ -239,6 +304,11 @@ def test_the_readers_own_matplotlib_settings_are_left_alone(tmp_path) -> None:
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
 
+def points(*counts: int) -> list[reduce.Point]:
+    """Points of so many seeds each."""
+    return [reduce.Point(0.1, Interval(0.5, None, 0.5, count)) for count in counts]
+
+
 def test_colours_and_words() -> None:
     colours = style.defence_colours(["new", "decorrelated", "plain", "newer"])
     assert colours["plain"] == style.NAMED["plain"]
@@ -246,8 +316,12 @@ def test_colours_and_words() -> None:
     assert style.heading("cnn", "mi_fgsm", "linf") == r"CNN · MI-FGSM · $\ell_\infty$"
     assert style.heading("mine", None, None) == "mine"
     assert style.words("r_squared_held_out") == "R² held out"
-    labels = [style.seeds_label(counts) for counts in ([8], [5, 8], [1], [])]
+    labels = [reduce.seeds_label(points(*counts)) for counts in ([8], [5, 8], [1], [])]
     assert labels == ["n = 8 seeds", "n = 5–8 seeds", "n = 1 seed", "no values"]
+    lost = reduce.Point(0.1, None, 2)
+    labels = [reduce.seeds_label([*points(*counts), lost]) for counts in ([6], [])]
+    assert labels == ["n = 6 seeds, 2 diverged", "2 diverged"]
+    assert reduce.seeds_label([lost], reduce.why_unknown("r_squared")) == "2 undefined"
     six = style.defence_colours(list("abcdef"))
     assert len(set(six.values())) == 6
     assert len(features.classes_of(None)) == 0

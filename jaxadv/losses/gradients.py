@@ -46,10 +46,10 @@ def input_gradients(
 def _length(x: Array) -> tuple[Array, Array]:
     """‖x‖₂ over the last axis, and 1 / ‖x‖₂; both 0, with zero gradient, where x is 0.
 
-    Scaled first: the squares of a gradient of 1e-23 are 0 in float32.
+    Scaled first: the squares of a gradient of 1e-23 are 0 in float32. NaN of what is not finite.
     """
     largest = lax.stop_gradient(jnp.max(jnp.abs(x), axis=-1))
-    positive = largest > 0
+    positive = largest != 0  # NaN too: it has no length, least of all 0
     scale = jnp.where(positive, largest, 1)
     squares = jnp.sum((x / scale[..., None]) ** 2, axis=-1)
     length = scale * jnp.sqrt(jnp.where(positive, squares, 1))

@@ -15,6 +15,8 @@ from jaxadv.plots.reduce import (
     attacked,
     distinct,
     single_source,
+    unknown_pairs,
+    why_unknown,
     within,
 )
 from jaxadv.results import Row, select
@@ -28,9 +30,10 @@ def distance_panels(rows: Sequence[Row], path: str | Path) -> None:
 
     Rows carry the measured squared distance under "distance". Left, for each ε the mean of the
     seeds' least-squares lines, its slope with the 95 % interval in the legend; right, natural
-    inputs (rows without ε) in grey. One row of panels for each model, attack and ball.
+    inputs (rows without ε) in grey. One row of panels for each model, attack and ball. Pairs that
+    diverged, whose distance is null, are no points: each panel says how many they are.
     """
-    rows = single_source(row for row in rows if row.get("distance") is not None)
+    rows = single_source(row for row in rows if "distance" in row)
     transfer, natural = attacked(rows, "transfer_rate"), select(rows, metric="r_squared", eps=None)
     adversarial = attacked(rows, "r_squared")
     settings = distinct(transfer + adversarial, "model", "attack", "ball")
@@ -66,6 +69,7 @@ def draw_transfer(ax: Axes, rows: Sequence[Row]) -> None:
             label += f": {style.per_unit(line.slope, UNIT)}"
         ax.plot(*cloud, color=colour, label=label, **MARKS)
     style.limit(ax, 0, 1)
+    say_unknown(ax, rows, "transfer_rate")
     ax.set_ylabel("transfer rate")
     legend_below(ax, f"slope per {UNIT:,} of squared distance ± 95 %")
 
@@ -85,8 +89,17 @@ def draw_correlation(ax: Axes, rows: Sequence[Row], natural: Sequence[Row]) -> N
             ax.plot(*cloud, color=colour, label=label, **MARKS)
             lowest = min(lowest, *cloud.value)
     style.limit(ax, lowest, 1)
+    say_unknown(ax, [*rows, *natural], "r_squared")
     ax.set_ylabel("R² of the features")
     legend_below(ax, "measured on")
+
+
+def say_unknown(ax: Axes, rows: Sequence[Row], metric: str) -> None:
+    """Above the panel, how many pairs are no points in it though they were measured."""
+    lost = len(unknown_pairs(rows))
+    if lost:
+        words = f"{lost} pair{'' if lost == 1 else 's'} {why_unknown(metric)}"
+        ax.set_title(words, loc="right", color=style.GREY, fontweight="normal")
 
 
 def legend_below(ax: Axes, title: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def classes_of(labels: np.ndarray | None) -> np.ndarray:
 
 
 def draw_features(ax: Axes, title: str, panel: Panel) -> None:
-    """One panel; points that are not finite are left out."""
+    """One panel; points that are not finite are left out, and counted in its foot."""
     x, y, r_squared, labels = panel
     x, y = np.asarray(x), np.asarray(y)
     finite = np.isfinite(x) & np.isfinite(y)
@@ -55,6 +55,10 @@ def draw_features(ax: Axes, title: str, panel: Panel) -> None:
     # fewer points can be larger and more opaque
     size = float(np.clip(9_000 / max(len(x), 1), 4, 14))
     ax.scatter(x[finite], y[finite], s=size, c=colours, alpha=style.POINTS, linewidths=0)
+    if not finite.all():
+        words = f"{np.sum(~finite):,} of {len(x):,} not finite"
+        place: dict[str, Any] = {"ha": "center", "va": "bottom", "transform": ax.transAxes}
+        ax.text(0.5, 0.02, words, color=style.GREY, fontsize=8, **place)
     known = r_squared is not None and np.isfinite(r_squared)
     ax.set_title(f"{title}\nR² = {r_squared:.3f}" if known else f"{title}\nR² undefined")
     ax.set_xlabel("network 1, first component")

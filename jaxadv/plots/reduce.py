@@ -1,11 +1,11 @@
 """From long-form rows to the numbers a figure shows; pure, so that they can be tested."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from jaxadv.evaluation import ALL
 from jaxadv.metrics import Interval
-from jaxadv.results import Row, over_seeds, select
+from jaxadv.results import Row, over_seeds, select, unknown
 
 Setting: TypeAlias = tuple[str | None, str | None, str | None]  # model, attack, ball
 
@@ -41,16 +41,50 @@ def within(rows: Iterable[Row], setting: Setting) -> list[Row]:
 
 
 class Point(NamedTuple):
-    """A radius and the interval over seeds there; None where no seed has a value."""
+    """A radius and the interval over seeds there; None where no seed has a value.
+
+    lost: how many seeds have none though something was measured: of networks that diverged.
+    """
 
     eps: float
     value: Interval | None
+    lost: int = 0
 
 
 def against_eps(rows: Iterable[Row]) -> list[Point]:
     """For each radius, ascending: the mean over a seed's rows, then the interval over seeds."""
     rows = list(rows)
-    return [Point(eps, over_seeds(rows, eps=eps)) for eps in sorted(distinct(rows, "eps"))]
+    radii = sorted(distinct(rows, "eps"))
+    return [Point(eps, over_seeds(rows, eps=eps), unknown_seeds(rows, eps)) for eps in radii]
+
+
+def unknown_seeds(rows: Iterable[Row], eps: float) -> int:
+    """How many seeds have a row at a radius that is unknown."""
+    return len({row["seed"] for row in select(rows, eps=eps) if unknown(row)})
+
+
+def why_unknown(metric: str) -> str:
+    """In a word, why a metric has no value though something was measured.
+
+    R² has none either where features do not vary.
+    """
+    return "undefined" if "r_squared" in metric else "diverged"
+
+
+def seeds_label(points: Sequence[Point], why: str = "diverged") -> str:
+    """How many seeds stand behind what is drawn, such as "n = 6 seeds, 2 diverged".
+
+    why: in a word, why some have no value.
+    """
+    counts = [point.value.n for point in points if point.value is not None]
+    lost = max((point.lost for point in points), default=0)
+    words = [_seeds(min(counts), max(counts))] if counts else [] if lost else ["no values"]
+    return ", ".join([*words, f"{lost} {why}"] if lost else words)
+
+
+def _seeds(low: int, high: int) -> str:
+    number = f"{low}" if low == high else f"{low}–{high}"
+    return f"n = {number} seed{'' if high == 1 else 's'}"
 
 
 class Cloud(NamedTuple):
@@ -61,8 +95,11 @@ class Cloud(NamedTuple):
 
 
 def against_distance(rows: Iterable[Row]) -> dict[int, Cloud]:
-    """For each seed, ascending by distance: the mean over a pair's rows, both directions say."""
-    rows = [r for r in rows if r.get("distance") is not None and r["value"] is not None]
+    """For each seed, ascending by distance: the mean over a pair's rows, both directions say.
+
+    Pairs that lie at no distance or have no value are left out; see `unknown_pairs`.
+    """
+    rows = [row for row in rows if row.get("distance") is not None]
     clouds: dict[int, Cloud] = {}
     for seed, distance in sorted(distinct(rows, "seed", "distance")):
         mean = over_seeds(rows, seed=seed, distance=distance)
@@ -71,3 +108,8 @@ def against_distance(rows: Iterable[Row]) -> dict[int, Cloud]:
             cloud.distance.append(distance)
             cloud.value.append(mean.mean)
     return clouds
+
+
+def unknown_pairs(rows: Iterable[Row]) -> list[Any]:
+    """The pairs of which some row is unknown: of a network that diverged."""
+    return distinct((row for row in rows if unknown(row)), "seed", "target_distance", "distance")

@@ -21,6 +21,7 @@ from PIL import Image
 
 from jaxadv.metrics import Interval
 from jaxadv.plots.quantise import quantised
+from jaxadv.plots.reduce import Point, seeds_label
 from jaxadv.results import write_atomically
 
 Grid: TypeAlias = np.ndarray  # of Axes, [rows, columns]
@@ -117,13 +118,20 @@ def per_unit(slope: Interval, unit: float) -> str:
     return f"{slope.mean * unit:+.3f}{half}".replace("-", "−")
 
 
-def seeds_label(counts: Sequence[int]) -> str:
-    """How many seeds stand behind what is drawn, such as "n = 8 seeds"."""
-    if not counts:
-        return "no values"
-    low, high = min(counts), max(counts)
-    number = f"{low}" if low == high else f"{low}–{high}"
-    return f"n = {number} seed{'' if high == 1 else 's'}"
+def no_value(ax: Axes, x: float, point: Point, colour: str, why: str, shift: float = 0) -> None:
+    """Say at the foot of a panel why nothing is drawn there; shift: to the right, in points."""
+    ax.annotate(
+        why if point.lost else "0/0",
+        (x, 0.02),
+        xycoords=ax.get_xaxis_transform(),
+        xytext=(shift, 0),
+        textcoords="offset points",
+        rotation=90,
+        ha="center",
+        va="bottom",
+        color=colour,
+        fontsize=8,
+    )
 
 
 def finish(figure: Figure, path: str | Path) -> None:
@@ -190,17 +198,21 @@ def label_rows(grid: Grid, label: str, *, shared: bool = True) -> None:
 def legend_above(
     figure: Figure,
     entries: Mapping[str, Artist],
-    counts: Mapping[str, Sequence[int]],
+    points: Mapping[str, Sequence[Point]],
     extra: Mapping[str, Artist] | None = None,
+    why: str = "diverged",
 ) -> None:
     """One legend for all panels, above them: each defence with its counts of seeds, then `extra`.
 
-    It says that intervals are drawn where any value stands for more than one seed.
+    It says that intervals are drawn where any value stands for more than one seed, and how many
+    seeds have none, `why` in a word.
     """
-    handles = {f"{name} ({seeds_label(counts[name])})": mark for name, mark in entries.items()}
+    labels = {name: f"{name} ({seeds_label(points[name], why)})" for name in entries}
+    handles = {labels[name]: mark for name, mark in entries.items()}
     handles |= extra or {}
     if handles:
-        several = any(count > 1 for each in counts.values() for count in each)
+        drawn = (point.value for each in points.values() for point in each)
+        several = any(value is not None and value.n > 1 for value in drawn)
         legend_within(
             figure,
             handles,

@@ -7,7 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from jaxadv.plots import style
-from jaxadv.plots.reduce import Setting, against_eps, attacked, distinct, single_source, within
+from jaxadv.plots.reduce import (
+    Point,
+    Setting,
+    against_eps,
+    attacked,
+    distinct,
+    single_source,
+    why_unknown,
+    within,
+)
 from jaxadv.results import Row, select
 
 
@@ -15,22 +24,22 @@ def transfer_bars(rows: Sequence[Row], path: str | Path) -> None:
     """Mean transfer rate, averaged over directions, with its 95 % interval over seeds, against ε.
 
     One row of panels a model, one column an attack and ball, one colour a defence. A rate that is
-    0/0 for every seed is written as such, for it is not zero.
+    0/0 for every seed, or of networks that diverged, is written as such, for it is not zero.
     """
     rows = single_source(attacked(rows, "transfer_rate"))
     models, attacks = distinct(rows, "model") or [None], distinct(rows, "attack", "ball")
     colours = style.defence_colours(distinct(rows, "defence"))
     height = style.grid_height(len(models))
     with style.drawing(path, len(models), len(attacks), height=height) as (figure, grid):
-        counts: dict[str, list[int]] = {name: [] for name in colours}
+        points: dict[str, list[Point]] = {name: [] for name in colours}
         if not rows:
             style.blank(grid[0, 0], "no transfer rates")
         for line, model in zip(grid, models, strict=False):
             for ax, (attack, ball) in zip(line, attacks, strict=False):
-                draw_bars(ax, rows, (model, attack, ball), colours, counts)
+                draw_bars(ax, rows, (model, attack, ball), colours, points)
         style.label_rows(grid, "transfer rate")
         boxes = {name: Patch(color=colour) for name, colour in colours.items()}
-        style.legend_above(figure, boxes, counts)
+        style.legend_above(figure, boxes, points)
 
 
 def draw_bars(
@@ -38,9 +47,9 @@ def draw_bars(
     rows: Sequence[Row],
     setting: Setting,
     colours: dict[str, str],
-    counts: dict[str, list[int]],
+    points: dict[str, list[Point]],
 ) -> None:
-    """One panel; adds the counts of seeds to each defence's."""
+    """One panel; adds what it draws to each defence's points."""
     here = within(rows, setting)
     if not here:
         style.blank(ax)
@@ -51,14 +60,14 @@ def draw_bars(
         offset = (index - (len(colours) - 1) / 2) * width
         for point in against_eps(select(here, defence=defence)):
             x = radii.index(point.eps) + offset
+            points[defence].append(point)
             if point.value is None:
-                ax.text(x, 0.02, "0/0", rotation=90, ha="center", color=colour, fontsize=8)
+                style.no_value(ax, x, point, colour, why_unknown("transfer_rate"))
                 continue
-            mean, half, _, count = point.value
+            mean, half, *_ = point.value
             ax.bar(x, mean, 0.92 * width, color=colour)
             if half is not None:
                 ax.errorbar(x, mean, half, color=style.INK, elinewidth=1.1, capsize=2)
-            counts[defence].append(count)
     ax.set_title(style.heading(*setting))
     ax.set_xticks(range(len(radii)), [f"{eps:.3g}" for eps in radii])
     ax.tick_params(axis="x", length=0)
