@@ -173,9 +173,9 @@ def unpickled(file: IO[bytes], storage: Callable[[str, int, str], Storage]) -> A
     whatever reading it does.
     """
     start = file.tell()
-    kept = [argument for code, argument, _ in pickletools.genops(file) if "PUT" in code.name]
-    size = file.tell() - start
-    if kept and max(kept) > size:  # Python fills a list up to the largest of these numbers
-        raise ValueError(f"a pickle of {size} bytes that keeps {max(kept)} objects")
+    put = [int(number or 0) for code, number, _ in pickletools.genops(file) if "PUT" in code.name]
+    kept, size = max(put, default=0), file.tell() - start
+    if kept > size:  # Python fills a list up to the largest number
+        raise ValueError(f"a pickle of {size} bytes that keeps {kept} objects")
     file.seek(start)
     return _Unpickler(file, storage).load()
