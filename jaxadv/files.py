@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from jaxadv import sums
-from jaxadv.errors import UserError
+from jaxadv import npz, sums
+from jaxadv.errors import UserError, printable
 from jaxadv.parallel import leads
 from jaxadv.schema import plain
 
@@ -23,7 +23,7 @@ NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # of file systems that do 
 def reason(error: BaseException) -> str:
     """A library's error as part of a line: the first one it has, else the error's name."""
     lines = str(error).strip().splitlines()
-    return lines[0].strip()[:LONGEST] if lines else type(error).__name__
+    return printable(lines[0].strip()[:LONGEST]) if lines else type(error).__name__
 
 
 def sync(path: Path) -> None:
@@ -168,8 +168,7 @@ def read_arrays(path: Path, wanted: Callable[[str], bool]) -> dict[str, np.ndarr
         UserError: if the file is missing, empty, cut or damaged.
     """
     try:
-        with np.load(path) as archive:
-            return {name: archive[name] for name in archive.files if wanted(name)}
+        return npz.read(path, wanted)
     # What damage raises depends on the byte: EOFError, BadZipFile, zlib.error, struct.error, ...
     except Exception as error:
         raise UserError(

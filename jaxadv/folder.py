@@ -39,7 +39,7 @@ def own(directory: Path) -> bool:
     if path in _owned and _is(path, _owned[path]):
         return False
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             _lock(handle, directory)
         except UserError:
@@ -126,8 +126,8 @@ def claim(
     resumable: whether the command has an option --resume, to be advised.
 
     Raises:
-        UserError: if another process owns it, it belongs to another configuration, or it holds
-            work and `resume` is off.
+        UserError: if another process owns it, it belongs to another configuration, it holds work
+            and `resume` is off, or a folder in it leads elsewhere.
 
     Of several processes the first does so, for all.
     """
@@ -136,6 +136,7 @@ def claim(
     if directory.exists() and not directory.is_dir():
         raise UserError(f"{directory}: is a file; give --out a folder")
     directory.mkdir(parents=True, exist_ok=True)
+    _refuse_links(directory)
     taken = own(directory)
     try:
         _claim(directory, plain(config, "config"), resume, resumable)
@@ -143,6 +144,15 @@ def claim(
         if taken:
             disown(directory)
         raise
+
+
+def _refuse_links(directory: Path) -> None:
+    """What a run writes and removes below its folder is its own."""
+    for folder in (directory / name for name in leftovers.FOLDERS):
+        inner = [path for path in folder.glob("*") if path.is_dir()]
+        for path in (folder, *inner):
+            if path.is_symlink():
+                raise UserError(f"{path}: is a link, and a run writes into its own folder; move it")
 
 
 def _claim(directory: Path, wanted: dict[str, Any], resume: bool, resumable: bool) -> None:

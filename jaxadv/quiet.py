@@ -61,6 +61,10 @@ def quietly(call: Callable[[], Result], fault: Callable[[str], UserError]) -> Re
                 ours = type(error)(str(error))
             except Exception as error:
                 ours = fault(reason(error))
+            except BaseException:  # Ctrl-C, of which its threads hear nothing
+                held.left.update(set(threading.enumerate()) - before)
+                held.records.clear()
+                raise
             held.left.update(set(threading.enumerate()) - before)
             _wait(list(held.left))
             gc.collect()  # unfinished coroutines are reported when they go: here, to nobody

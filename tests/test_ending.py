@@ -1,14 +1,18 @@
 """Ctrl-C ends a script, whoever takes the exception: one line, status 130."""
 
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from experiments import cli, merge, plot, readme, report
+from jaxadv.errors import UserError
+from jaxadv.quiet import quietly
 from tests.data.fixtures import REPOSITORY
 
 HEAD = """
@@ -106,6 +110,27 @@ def test_ctrl_c_in_the_small_scripts(script, tmp_path, capsys, monkeypatch):
     assert ended.value.code == 130
     assert capsys.readouterr().err == "\nstopped\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_threads_of_a_call_that_is_given_up_say_nothing(caplog):
+    """Orbax's, which a Ctrl-C during a save leaves behind."""
+    go, threads = threading.Event(), []
+
+    def complain() -> None:
+        go.wait()
+        logging.getLogger("absl").error("a traceback of 300 lines")
+
+    def call() -> None:
+        threads.append(threading.Thread(target=complain))
+        threads[0].start()
+        logging.getLogger("absl").error("another")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        quietly(call, UserError)
+    go.set()
+    threads[0].join()
+    assert not caplog.records
 
 
 def test_handlers_are_as_before():

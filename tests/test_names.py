@@ -10,6 +10,8 @@ import pytest
 from experiments import decorrelated_pairs, plot, readme, report, tables
 from jaxadv import plots, results
 from jaxadv.errors import UserError
+from jaxadv.folder import disown
+from tests.data.test_claims import zipped
 from tests.test_experiments import refused
 
 RED = "\x1b[31mred"
@@ -164,3 +166,39 @@ def test_a_page_of_results_of_nothing_known(tmp_path, change, said):
     written(tmp_path / "run", config={**content()["config"], **change})
     with pytest.raises(UserError, match=said):
         readme.page(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["measured", "checkpoints", "figures", "checkpoints/fc"])
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_run_does_not_write_through_links(tmp_path, name, resume):
+    run, other = tmp_path / "run", tmp_path / "other"
+    other.mkdir()
+    (run / name).parent.mkdir(parents=True)
+    (run / name).symlink_to(other, target_is_directory=True)
+    with pytest.raises(UserError, match=f"{name}: is a link"):
+        results.claim(run, {"seeds": [0]}, resume=resume)
+    assert not list(other.iterdir())
+    assert not (run / "config.json").exists()
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "diary")
+    with pytest.raises(OSError, match="symbolic link"):
+        results.claim(tmp_path / "run", {"seeds": [0]}, resume=False)
+    assert not (tmp_path / "diary").exists()
+
+
+def test_an_output_folder_may_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "disk", target_is_directory=True)
+    results.claim(tmp_path / "run", {"seeds": [0]}, resume=False)
+    assert (tmp_path / "disk" / "config.json").is_file()
+    disown(tmp_path / "run")
+
+
+def test_arrays_beside_results_have_no_more_than_their_bytes(tmp_path):
+    zipped(tmp_path / "predictions.npz", f"{RED}/components", (2**40,))
+    with pytest.raises(UserError, match="claims shape") as error:
+        results.read_arrays(tmp_path / "predictions.npz", lambda _: True)
+    assert str(error.value).isprintable()
