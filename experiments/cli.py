@@ -215,8 +215,9 @@ def _check_reuse(source: Path, config: Mapping[str, Any]) -> None:
     there = results.read_config(source)
     for key, wanted in trained_by(plain(config, "config")).items():
         if there.get(key) != wanted:
+            name = "data" if key == "data_title" else options.option(key)
             raise UserError(
-                f"--from {source}: its networks were trained with {key} {there.get(key)!r}, "
+                f"--from {source}: its networks were trained with {name} {there.get(key)!r}, "
                 f"not {wanted!r}; ask for the same"
             )
 

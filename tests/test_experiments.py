@@ -188,8 +188,8 @@ def test_from_a_run_that_is_not_finished(pairs, tmp_path, capsys):
     [
         (["--first-seed", "5"], "seeds [0, 1], not [5, 6]"),
         (["--seeds", "1"], "seeds [0, 1], not [0]"),
-        (["--ridge", "0"], "ridge 0.00012, not 0.0"),
-        (["--train-examples", "1000"], "train_examples 0, not 1000"),
+        (["--ridge", "0"], "--ridge 0.00012, not 0.0"),
+        (["--train-examples", "1000"], "--train-examples 0, not 1000"),
         (["--epochs", "3"], "epochs 4, not 3"),
     ],
 )

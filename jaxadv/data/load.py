@@ -89,9 +89,10 @@ def _find(
 ) -> tuple[Reader, str]:
     """A reader of the dataset and what results call its source."""
     given = data_dir or os.environ.get("JAXADV_DATA") or None
-    root = _folder(given or "data", "data_dir")
+    called = "data_dir" if data_dir else "JAXADV_DATA"
+    root = _folder(given or "data", called)
     if given and source != "tfds" and not root.is_dir():
-        raise UserError(f"data_dir {str(root)!r} is not a folder; give the one that holds {name!r}")
+        raise UserError(f"{called} {str(root)!r} is not a folder; give the one that holds {name!r}")
     if source != "tfds" and (reader := files.find(name, root)):
         return reader, f"files: {reader.place}"
     if source != "files":
