@@ -122,7 +122,8 @@ def test_from_takes_some_of_the_ways_of_another_run(study, tmp_path, capsys):
     more = ["--dverge-epochs", "2", "--from", str(study)]
     assert "have 1 of 2 epochs" in refused(capsys, lambda: run(tmp_path / "more", *more))
     fewer = ["--epochs", "1", "--from", str(study)]
-    assert "trained with --epochs 2, not 1" in refused(capsys, lambda: run(tmp_path / "less", *fewer))
+    line = refused(capsys, lambda: run(tmp_path / "less", *fewer))
+    assert "trained with --epochs 2, not 1" in line
 
 
 @pytest.mark.parametrize(

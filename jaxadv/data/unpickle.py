@@ -31,7 +31,7 @@ class _Kind:
         self.dtype = np.dtype(text)
 
     def __setstate__(self, state: Any) -> None:
-        order = state[1].decode("latin1") if isinstance(state[1], bytes) else state[1]
+        order: Any = state[1].decode("latin1") if isinstance(state[1], bytes) else state[1]
         self.dtype = self.dtype.newbyteorder(order)
 
 
@@ -43,7 +43,8 @@ class _Array(np.ndarray):
         dtype = kind.dtype
         if not isinstance(raw, bytes) or math.prod(shape) * dtype.itemsize != len(raw):
             raise pickle.UnpicklingError(f"an array of shape {shape} with other bytes than its own")
-        super().__setstate__((1, shape, dtype, bool(fortran), raw))
+        whole: Any = (1, shape, dtype, bool(fortran), raw)
+        super().__setstate__(whole)
 
 
 def _reconstruct(kind: Any, shape: Any, _: Any) -> _Array:
@@ -88,6 +89,6 @@ def loads_arrays(data: bytes) -> Any:
     """
     for opcode, argument, _ in pickletools.genops(data):
         # Python fills a list up to the largest number under which a pickle keeps something.
-        if opcode.name in _UNUSED or ("PUT" in opcode.name and argument > len(data)):
+        if opcode.name in _UNUSED or ("PUT" in opcode.name and int(argument or 0) > len(data)):
             raise pickle.UnpicklingError(f"{opcode.name} {argument}, not admitted")
     return _ArrayUnpickler(data).load()
