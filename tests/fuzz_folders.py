@@ -1,7 +1,8 @@
 """A fuzz of runs' folders, outside the suite: python -m tests.fuzz_folders --kills 100 --seed 0
 
-Shares folders of small runs on the digits and kills their runs, and looks at what comes of them
-(`test_bits` damages what they leave):
+Shares the folders of runs, kills these, and looks at what comes of them (`test_bits` damages what
+they leave). The runs are made up, of a study's parts around a training that takes no time, so that
+most moments are moments of writing; with --studies they are two studies on the digits.
 
     races        two runs of other settings begun together in one folder: one is refused in one
                  line, the folder is the other's alone
@@ -19,19 +20,70 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from experiments import decorrelated_pairs, dverge, train
-from jaxadv import folder, results
+from experiments import cli, decorrelated_pairs, dverge, finished, measure, train
+from jaxadv import checkpoint, folder, results
+from jaxadv.errors import UserError
 from jaxadv.leftovers import left_over
 
 FEW = "--preset smoke --seeds 1 --strengths 0.05 --attacks fgsm --balls linf --eps 0.1"
-PAIRS = (decorrelated_pairs, f"{FEW} --epochs 4 --save-adversarial 2")
-DVERGE = (dverge, f"{FEW} --epochs 2 --dverge-epochs 3 --dverge-steps 2")
+Run = Callable[[Path, bool, int], None]  # of a folder, resumed or not, with so many epochs
+
+
+def pairs(out: Path, resume: bool, epochs: int) -> None:
+    """The study of pairs."""
+    words = [*FEW.split(), "--epochs", str(epochs), "--save-adversarial", "2"]
+    script(decorrelated_pairs, out, words, resume)
+
+
+def on_the_way(out: Path, resume: bool, epochs: int) -> None:
+    """The study of DVERGE, which measures on the way."""
+    words = [*FEW.split(), "--epochs", "2", "--dverge-epochs", str(epochs), "--dverge-steps", "2"]
+    script(dverge, out, words, resume)
+
+
+def script(module: Any, out: Path, words: list[str], resume: bool) -> None:
+    """A study's script with these words on its command line."""
+    train.PAUSE = 0.0  # every epoch has its checkpoint
+    sys.argv = ["script", *words, "--out", str(out), *["--resume"] * resume]
+    module.main()
+
+
+def made_up(out: Path, resume: bool, epochs: int) -> None:
+    """Training, measuring on the way and writing as studies do it, of numbers that are made up."""
+    cli.run(lambda: _made_up(out, resume, epochs))
+
+
+def _made_up(out: Path, resume: bool, epochs: int) -> None:
+    study, config = "decorrelated_pairs", {"seeds": [0], "epochs": epochs}
+    results.claim(out, {"experiment": study, **config}, resume)
+    if finished.is_finished(out, study, config, [study]):
+        return
+    where = out / "checkpoints" / "fc"
+    state = {"w": np.zeros(3000, np.float32), "epoch": np.int32(0)}
+    state = checkpoint.latest(where, state, config) or state
+
+    def measured() -> measure.Measured:
+        at = {"model": "fc", "defence": "plain", "seed": 0, "epoch": int(state["epoch"])}
+        row = {"metric": "clean_accuracy", "value": float(state["w"][9]), "n": 9, "target": "1"}
+        return measure.Measured([{**row, **at}], {f"w/{state['epoch']}": state["w"]}, {})
+
+    for epoch in range(int(state["epoch"]) + 1, epochs + 1):
+        state = {"w": np.cos(state["w"] + epoch, dtype=np.float32), "epoch": np.int32(epoch)}
+        measure.once(out, f"fc-epoch-{epoch}", measured)
+        checkpoint.save(where, state, epoch, config)
+    parts = [measure.once(out, f"fc-epoch-{epoch + 1}", measured) for epoch in range(epochs)]
+    if len({row["epoch"] for part in parts for row in part.rows}) < epochs:
+        raise UserError("a part was measured on another epoch's networks")
+    measure.write(out, study, config, measure.together(parts))
+
+
 OPERATIONS = ("replace", "rename", "fsync", "unlink", "mkdir", "rmdir")
 
 
@@ -48,7 +100,6 @@ def child(work: Callable[[], None], said: Path, before: Callable[[], None] = lam
         out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(out, 1)
         os.dup2(out, 2)
-        train.PAUSE = 0.0  # every epoch has its checkpoint
         before()
         work()
         status = 0
@@ -67,24 +118,9 @@ def ended(number: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
 
 
-def script(module: object, words: str) -> Callable[[], None]:
-    """A study's script with these words on its command line."""
-
-    def run() -> None:
-        sys.argv = ["script", *words.split()]
-        module.main()  # type: ignore[attr-defined]
-
-    return run
-
-
-def study(kind: tuple[object, str], out: Path, words: str = "") -> Callable[[], None]:
-    """One of the small runs into a folder."""
-    return script(kind[0], f"{kind[1]} --out {out} {words}")
-
-
 def content(out: Path) -> tuple[list[results.Row], dict[str, list[object]], list[str]]:
     """A run's rows, arrays, and what lies in its folder but for checkpoints."""
-    arrays = {}
+    arrays = dict[str, list[object]]()
     for path in sorted(out.glob("*.npz")):
         with np.load(path) as archive:
             arrays |= {f"{path.name}/{key}": archive[key].tolist() for key in archive.files}
@@ -132,62 +168,72 @@ def die_at(count: int, counted: Path | None = None) -> None:
 
 
 class Fuzz:
-    """Straight runs to compare with, and a count of what went wrong."""
+    """Straight runs to compare with, and what went wrong."""
 
-    def __init__(self, place: Path, seed: int) -> None:
-        self.place, self.rng, self.faults = place, np.random.default_rng(seed), list[str]()
-        self.said, self.straight, self.work = place / "said", dict[int, Path](), dict[int, float]()
-        for number, kind in enumerate((PAIRS, DVERGE)):
-            for _ in range(2):  # the first compiles
-                out = place / f"straight-{number}"
-                shutil.rmtree(out, ignore_errors=True)
-                used = resource.getrusage(resource.RUSAGE_CHILDREN)
-                status = ended(child(study(kind, out), self.said))
-                assert status == 0, self.said.read_text()
-                now = resource.getrusage(resource.RUSAGE_CHILDREN)
-            self.straight[number] = out
-            self.work[number] = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    def __init__(self, place: Path, seed: int, runs: Sequence[Run]) -> None:
+        self.place, self.rng, self.runs = place, np.random.default_rng(seed), runs
+        self.said, self.faults = place / "said", list[str]()
+        self.work = [self._straight(number) for number in range(len(runs))]
+
+    def _straight(self, kind: int) -> float:
+        """Run undisturbed, twice, as the first compiles; seconds of a processor for the second."""
+        for _ in range(2):
+            out = self.place / f"straight-{kind}"
+            shutil.rmtree(out, ignore_errors=True)
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            status = ended(self._begin(kind, out))
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            assert status == 0, self.said.read_text()
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    def _begin(
+        self, kind: int, out: Path, death: Callable[[], None] = lambda: None, epochs: int = 3
+    ) -> int:
+        said = self.said if epochs == 3 else self.place / "said-2"
+        return child(
+            partial(self.runs[kind], out, out.exists() and epochs == 3, epochs), said, death
+        )
 
     def wrong(self, what: str) -> None:
+        """Note a fault, and show what the run said."""
         self.faults.append(what)
         print(f"FAULT {what}\n{self.said.read_text()[-2000:]}", flush=True)
 
     def races(self, count: int) -> str:
-        """Pairs of runs, the second begun up to two seconds of work after the first."""
+        """Pairs of runs of other settings, the second begun within a run's time of the first."""
         refused = 0
         for number in range(count):
-            out, said = self.place / f"race-{number}", [self.said, self.place / "said-2"]
-            first = child(study(PAIRS, out), said[0])
-            time.sleep(float(self.rng.uniform(0, 1.5 * self.work[0])) * (number % 4 > 0))
-            second = child(study(PAIRS, out, "--epochs 3"), said[1])
+            out, kind = self.place / f"race-{number}", number % len(self.runs)
+            first = self._begin(kind, out)
+            time.sleep(float(self.rng.uniform(0, 1.2 * self.work[kind])) * (number % 4 > 0))
+            second = self._begin(kind, out, epochs=2)
             status = [ended(first), ended(second)]
-            lines = [each.read_text().splitlines() for each in said]
-            loser = status.index(2) if sorted(status) == [0, 2] else -1
-            if loser < 0 or sum("error:" in line for line in lines[loser]) != 1:
-                self.wrong(f"race {number}: ended with {status}")
+            said = [path.read_text() for path in (self.said, self.place / "said-2")]
+            if sorted(status) != [0, 2] or said[status.index(2)].count("error:") != 1:
+                self.wrong(f"race {number}: ended with {status}, saying {said}")
                 continue
-            refused += len(lines[loser]) == 1
+            loser = status.index(2)
+            refused += said[loser].count("\n") == 1
             found = results.read(out)
-            if found["config"]["epochs"] != (3 if loser == 0 else 4):
-                self.wrong(f"race {number}: the folder is the refused run's")
-            elif loser == 1 and fault_of(out, self.straight[0]):
-                self.wrong(f"race {number}: {fault_of(out, self.straight[0])}")
+            if loser == 1 and (why := fault_of(out, self.place / f"straight-{kind}")):
+                self.wrong(f"race {number}: {why}")
+            if loser == 0 and {row.get("epoch", 2) for row in found["rows"]} - {0, 1, 2}:
+                self.wrong(f"race {number}: rows of the refused run")
             shutil.rmtree(out)
-        return f"{count} races: the other refused in one line {refused} times"
+        return f"{count} races: the other refused in one line, and no more said, {refused} times"
 
     def _resumed(self, kind: int, name: str, deaths: Iterator[Callable[[], None]]) -> int:
         """Run, killed by each of the deaths in turn; the kills before the run got through."""
         out, kills = self.place / name, 0
         for death in deaths:
-            words = "--resume" if out.exists() else ""
-            status = ended(child(study((PAIRS, DVERGE)[kind], out, words), self.said, death))
+            status = ended(self._begin(kind, out, death))
             if status == 0:
                 break
-            if status >= 0:
+            if status > 0:
                 self.wrong(f"{name}: after {kills} kills ended with {status}")
                 return kills
             kills += 1
-        if why := fault_of(out, self.straight[kind]):
+        if why := fault_of(out, self.place / f"straight-{kind}"):
             self.wrong(f"{name}: after {kills} kills {why}")
         shutil.rmtree(out)
         return kills
@@ -196,27 +242,22 @@ class Fuzz:
         """Random kills, several of one run in a row."""
         done, runs = 0, 0
         while done < count:
-            kind = runs % 2
-
-            def deaths(kind: int = kind) -> Iterator[Callable[[], None]]:
-                for _ in range(4):
-                    yield partial(die_after, float(self.rng.uniform(0.05, 1.1 * self.work[kind])))
-                yield lambda: None
-
-            done += self._resumed(kind, f"killed-{runs}", deaths())
+            kind = runs % len(self.runs)
+            moments = self.rng.uniform(0.02, 1.1, 5) * self.work[kind]
+            deaths = [partial(die_after, float(moment)) for moment in moments]
+            done += self._resumed(kind, f"killed-{runs}", iter([*deaths, lambda: None]))
             runs += 1
         return f"{done} random kills in {runs} runs"
 
     def operations(self, count: int) -> str:
         """Kills just before operations on files, evenly spread over all that a run does."""
         counted, done = self.place / "counted", 0
-        for kind in (0, 1):
+        for kind in range(len(self.runs)):
             out = self.place / "counting"
-            before = partial(die_at, 0, counted)
-            ended(child(study((PAIRS, DVERGE)[kind], out), self.said, before))
+            ended(self._begin(kind, out, partial(die_at, 0, counted)))
             shutil.rmtree(out)
             whole = int(counted.read_text())
-            for number in np.linspace(1, whole, count // 2).astype(int).tolist():
+            for number in np.linspace(1, whole, count // len(self.runs)).astype(int).tolist():
                 ways = iter((partial(die_at, number), lambda: None))
                 done += self._resumed(kind, f"operation-{kind}-{number}", ways)
         return f"{done} kills at operations on files"
@@ -224,13 +265,14 @@ class Fuzz:
 
 def main() -> None:
     """Entry point of the script."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="A fuzz of runs' folders.")
     for name, usual in (("races", 20), ("kills", 100), ("operations", 40)):
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--studies", action="store_true", help="two studies, not a made-up run")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        fuzz = Fuzz(Path(place), asked.seed)
+        fuzz = Fuzz(Path(place), asked.seed, (pairs, on_the_way) if asked.studies else (made_up,))
         for name in ("races", "kills", "operations"):
             if getattr(asked, name):
                 begun = time.perf_counter()

@@ -63,6 +63,16 @@ def test_stopped_and_resumed_equals_uninterrupted(study, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_what_is_lost_of_an_epoch_that_is_past_is_measured_again(study, tmp_path, monkeypatch):
+    """Both epochs are saved and measured; the networks after the first are made once more."""
+    out = tmp_path / "run"
+    stop_after(4, monkeypatch, lambda: run(out))
+    (out / "measured" / "fc-epoch-1.json").write_text("")
+    run(out, "--resume")
+    assert results.read(out)["rows"] == results.read(study)["rows"]
+
+
+@pytest.mark.slow
 def test_a_finished_run_is_shown_and_measures_nothing_again(study, capsys):
     before = (study / "results.json").read_bytes()
     run(study, "--resume")
