@@ -13,7 +13,7 @@ import tyro
 
 from benchmarks.report import BEGUN, Settings
 
-BENCHMARKS = ("correlation_loss", "attacks", "seeds", "training", "compile")
+BENCHMARKS = ("correlation_loss", "attacks", "matrix", "seeds", "training", "compile")
 
 
 def main() -> None:

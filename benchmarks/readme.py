@@ -11,7 +11,7 @@ from jaxadv import results
 HERE = Path(__file__).parent
 README = HERE / "README.md"
 SECTION = re.compile(r"<!-- results -->\n.*?<!-- /results -->", re.S)
-ORDER = ("correlation_loss", "attacks", "training", "seeds", "compile")
+ORDER = ("correlation_loss", "attacks", "matrix", "training", "seeds", "compile")
 Run = dict[str, Any]
 
 # Column titles, and how a row's value is written there.

@@ -45,7 +45,7 @@ class Settings:
     minutes: float = math.inf
     """No case begins later than so many minutes after the start; those left out are named."""
     devices: int = 1
-    """Virtual devices into which a CPU is divided; for the seeds."""
+    """Virtual devices into which a CPU is divided; for the seeds and the matrix."""
     data_dir: Path | None = None
     """Folder of the MNIST files; default $JAXADV_DATA, else ./data. Without: random images."""
     reference: Path | None = None
@@ -63,9 +63,10 @@ class Settings:
         return not self.only or _named(contestant, self.only)
 
 
-def parse(name: str, description: str | None) -> Settings:
+def parse(name: str, description: str | None, usual: Settings) -> Settings:
     """The command line of `python -m benchmarks.NAME`; both sides then compute on its device."""
-    settings = tyro.cli(Settings, prog=f"python -m benchmarks.{name}", description=description)
+    words = {"prog": f"python -m benchmarks.{name}", "description": description}
+    settings = tyro.cli(Settings, default=usual, **words)
     if settings.device is not None:
         jax.config.update("jax_platforms", {"gpu": "cuda"}.get(settings.device, settings.device))
     if settings.devices > 1:
@@ -200,10 +201,15 @@ def checked(rows: list[Row], settings: Settings) -> list[Row]:
     return rows
 
 
-def main(name: str, description: str | None, measure: Callable[[Settings], list[Row]]) -> None:
+def main(
+    name: str,
+    description: str | None,
+    measure: Callable[[Settings], list[Row]],
+    usual: Settings = Settings(),
+) -> None:
     """Entry point of a benchmark: measure, write; a mistake in the input is one line, status 2."""
     try:
-        settings = parse(name, description)
+        settings = parse(name, description, usual)
         write(name, checked(measure(settings), settings), settings)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
