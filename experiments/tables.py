@@ -323,21 +323,32 @@ def slopes(rows: Sequence[Row]) -> Table:
         for metric in ("transfer_rate", "r_squared", "r_squared_held_out"):
             measured = single_source(select(rows, model=model, metric=metric))
             for eps in [None, *distinct(measured, "eps")]:
-                clouds = against_distance(select(measured, eps=eps))
-                line = mean_line(clouds.values())
-                if line is None:
-                    continue
-                values = [value for cloud in clouds.values() for value in cloud.value]
-                slope, lost = line.slope, len(unknown_pairs(select(measured, eps=eps)))
-                pairs = str(len(values)) + (f", {lost} {why_unknown(metric)}" if lost else "")
-                half = "" if slope.half is None else f" ± {1000 * slope.half:.4f}"
-                within = "–" if slope.half is None else "no" if slope.excludes_zero else "yes"
-                cells = [model, metric, "natural" if eps is None else f"{eps:.3g}"]
-                cells += [pairs, f"{sum(values) / len(values):.3f}"]
-                cells += [f"{1000 * slope.mean:+z.4f}{half}", str(slope.n), within]
-                lines.append(cells)
+                cells = _slope(select(measured, eps=eps), why_unknown(metric))
+                if cells:
+                    at = "natural" if eps is None else f"{eps:.3g}"
+                    lines.append([model, metric, at, *cells])
     title = "Against the squared distance of the weights: slope of each seed's line, mean ± 95 %"
     return Table(title, header, lines)
+
+
+def _slope(rows: Sequence[Row], why: str) -> list[str]:
+    """Pairs, mean, slope, seeds, whether 0 is in its interval; dashes where pairs had none to give.
+
+    Nothing where nothing was measured. why: in a word, why pairs have no value.
+    """
+    clouds, lost = against_distance(rows), len(unknown_pairs(rows))
+    line = mean_line(clouds.values())
+    if line is None and not lost:
+        return []
+    values = [value for cloud in clouds.values() for value in cloud.value]
+    pairs = f"{len(values)}, {lost} {why}" if lost else str(len(values))
+    mean = f"{sum(values) / len(values):.3f}" if values else "–"
+    if line is None:
+        return [pairs, mean, *["–"] * 3]
+    slope = line.slope
+    half = "" if slope.half is None else f" ± {1000 * slope.half:.4f}"
+    within = "–" if slope.half is None else "no" if slope.excludes_zero else "yes"
+    return [pairs, mean, f"{1000 * slope.mean:+z.4f}{half}", str(slope.n), within]
 
 
 def show(table: Table) -> None:

@@ -46,8 +46,10 @@ def monitor(ensemble: Ensemble) -> Callable[[Variables, Dataset], Metrics]:
 
 
 def _line(metrics: dict[str, Array], images_per_second: float) -> str:
-    """Means over the runs, of each metric over those that have it, and how many diverged."""
-    finite = {name: value[np.isfinite(value)] for name, value in jax.device_get(metrics).items()}
+    """Each metric's mean over the runs that have it and did not diverge, and how many did."""
+    found = jax.device_get(metrics)
+    sound = np.isfinite(found["loss"])
+    finite = {name: value[sound & np.isfinite(value)] for name, value in found.items()}
     words = [
         f"{name} {value.mean():.3f}" if len(value) else f"{name} –"
         for name, value in sorted(finite.items())
@@ -73,7 +75,7 @@ def _say_diverged(name: str, state: State, runs: set[int]) -> None:
     ]
     print(
         f"{name}: diverged in epoch {int(state.epoch[0])}, where the loss is not finite: "
-        f"{'; '.join(named)}; the other runs go on",
+        f"{'; '.join(named)}",
         file=sys.stderr,
         flush=True,
     )

@@ -211,18 +211,24 @@ def test_slopes_count_pairs_that_diverged():
     rows.append({**rows[0], "target_distance": 3, "distance": None, "value": None})
     (cells,) = tables.slopes(rows).lines
     assert cells[3] == "2, 1 diverged"
+    (cells,) = tables.slopes(rows[1:]).lines  # through one point there is no line
+    assert cells[3:] == ["1, 1 diverged", "0.200", "–", "–", "–"]
+    (cells,) = tables.slopes(rows[2:]).lines
+    assert cells[3:] == ["0, 1 diverged", "–", "–", "–", "–"]
 
 
 def test_training_says_which_run_diverged_and_when(capsys):
-    settings = {"strength": jnp.array([0.0, 0.05])}
+    settings = {"strength": np.array([0.0, 0.05])}
     state = State({}, (), jnp.array([3, 3]), jnp.array([7, 7]), settings)
-    found = {"loss": jnp.array([0.5, jnp.nan]), "r_squared": jnp.array([jnp.nan, jnp.nan])}
+    scores = {"accuracy": [0.75, 0.0], "loss": [0.5, np.nan], "r_squared": [np.nan, np.nan]}
+    found = {name: jnp.array(value) for name, value in scores.items()}
     assert train._diverged(found) == {1}
-    assert train._line(found, 10) == "loss 0.500, r_squared –, 1 of 2 runs diverged, 10 images/s"
+    line_of = "accuracy 0.750, loss 0.500, r_squared –, 1 of 2 runs diverged, 10 images/s"
+    assert train._line(found, 10) == line_of
     train._say_diverged("cnn", state, {1})
     said = capsys.readouterr().err
-    assert said.startswith("cnn: diverged in epoch 3, where the loss is not finite: seed 7")
-    assert "strength 0.05; the other runs go on" in said
+    begins = "cnn: diverged in epoch 3, where the loss is not finite: seed 7 strength 0.05"
+    assert said == f"{begins}\n"
     train._say_diverged("cnn", state, set())
     assert capsys.readouterr().err == ""
 

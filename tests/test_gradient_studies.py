@@ -111,7 +111,7 @@ def test_from_attacks_the_networks_of_another_run(study, tmp_path):
 @pytest.mark.slow
 def test_networks_that_diverge_end_no_study(tmp_path):
     out = tmp_path / "run"
-    run(out, "--learning-rate", "1e30", "--updates", "alternating", "--goals", "none")
+    run(out, "--learning-rate", "1e15", "--updates", "alternating", "--goals", "none")
     rows = results.read(out)["rows"]
     accuracies = results.select(rows, metric="clean_accuracy", target="1")
     assert [(row["value"], row["n"]) for row in accuracies] == [(None, 360)] * 2
