@@ -1,6 +1,6 @@
 """What an autoencoder's pathways are read as: on natural images, under attack, in pictures."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ def attacked(
                 rows += _transfer_rows(scores, found.labels[number], sources[source], at)
                 flags = jax.tree.map(lambda each, n=number: each[n], found.flags)
                 rows += measure.flag_rows(flags, (e, s), at)
-    arrays = {
+    arrays: measure.Arrays = {
         "labels": np.asarray(found.labels[0], np.int16),
         "adversarial_class": metrics.predicted(found.adversarial).astype(np.int16),
         "error": np.asarray(found.extras["error"], np.float32),
@@ -239,15 +239,23 @@ def pictures(
     }
 
 
-def study(name: str, settings: Settings, networks: Sequence[Network]) -> Path:
-    """Train, attack, measure, write; the folder of the results."""
+def study(
+    name: str,
+    settings: Settings,
+    networks: Sequence[Network],
+    trained: Callable[..., dict[str, State]] = train,
+) -> Path:
+    """Train, attack, measure, write; the folder of the results.
+
+    trained: `(settings, network, data, out)` to a network's runs, by how they were trained.
+    """
     splits, out, config = cli.begin(name, settings)
     if report.is_finished(out, name, config):
         return out
     check_sizes(settings, networks, splits)
     parts = []
     for number, network in enumerate(networks):
-        states = train(settings, network, splits, out)
+        states = trained(settings, network, splits, out)
         parts.append(measured(settings, network, states, splits, out))
         if number == 0:
             parts.append(Measured([], pictures(settings, network, states[""], splits), {}))

@@ -79,7 +79,7 @@ def rate(event: ArrayLike, given: ArrayLike | None = None) -> Rate:
     return Rate(float(event[of].mean()) if count and known else None, count)
 
 
-def predicted(probabilities: Array) -> Array:
+def predicted(probabilities: Array) -> np.ndarray:
     """The most probable class, the first of several: `[..., N, C]` gives `[..., N]`.
 
     Logits will do, their order is that of the probabilities. `NO_CLASS`, −1, where one is NaN or
