@@ -128,10 +128,10 @@ def test_networks_that_diverge_end_no_study(tmp_path):
         (["--updates"], "--updates"),
         (["--igs-steps", "0"], "--igs-steps 0"),
         (["--confidence", "-1"], "--confidence -1"),
-        (["--batch-size", "451"], "batch size 451 for 450 examples"),
+        (["--batch-size", "451"], "--batch-size 451: there are 450 training"),
         (["--matching", "nan"], "--matching nan"),
         (["--square-strength", "-1"], "--square-strength -1"),
-        (["--cw-first-constant", "0"], "first_constant 0.0"),
+        (["--cw-first-constant", "0"], "--cw-first-constant 0.0"),
     ],
 )
 def test_bad_input_gets_one_line(words, message, tmp_path, capsys):

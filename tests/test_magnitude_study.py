@@ -101,7 +101,7 @@ def test_from_attacks_the_networks_of_another_run(study, tmp_path):
         (["--lengths", "1", "1"], "name each once"),
         (["--lengths", "0.1", "1"], "--lengths 0.1: the first network's already"),
         (["--first", "inf"], "--first inf"),
-        (["--batch-size", "2000"], "batch size 2000"),
+        (["--batch-size", "2000"], "--batch-size 2000"),
     ],
 )
 def test_bad_input_gets_one_line(words, message, tmp_path, capsys):

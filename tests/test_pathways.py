@@ -180,12 +180,16 @@ def test_devices_do_not_matter(tmp_path, cache):  # noqa: F811
     ("name", "words", "expected"),
     [
         ("dna", ["--batch-size", "60"], "60 samples for 64 features"),
-        ("dna", ["--train-examples", "50", "--model", "residual"], "batch size 72 for 50"),
+        ("dna", ["--train-examples", "50", "--model", "residual"], "--batch-size 72: there are 50"),
         ("dna", ["--directions"], "--directions"),
         ("dna", ["--directions", "product"], "product"),
         ("dna", ["--classifier-epochs", "0"], "--classifier-epochs 0"),
         ("dna", ["--classifier-batch-size", "0"], "--classifier-batch-size 0"),
-        ("dna", ["--classifier-batch-size", "9999"], "batch size 9999 for 1437 examples"),
+        (
+            "dna",
+            ["--classifier-batch-size", "9999"],
+            "--classifier-batch-size 9999: there are 1437",
+        ),
         ("dna", ["--adversarial-eps", "-1"], "--adversarial-eps -1"),
         ("dna", ["--model", "transformer"], "transformer"),
         ("dna_sharing", ["--unshared", "3"], "3 unshared"),
