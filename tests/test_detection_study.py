@@ -133,7 +133,7 @@ def test_from_takes_some_of_the_ways_of_another_run(study, tmp_path, capsys):
         (["--ways"], "--ways"),
         (["--batch-size", "100"], "100 samples for 128 features"),
         (["--ways", "dverge-decorrelated", "--batch-size", "150"], "150 samples for 200 features"),
-        (["--batch-size", "2000"], "batch size 2000"),
+        (["--batch-size", "2000"], "--batch-size 2000"),
         (["--model", "lenet"], "images of 8×8: LeNet needs 10 pixels"),
         (["--dverge-epochs", "0"], "--dverge-epochs 0"),
     ],
