@@ -1,4 +1,8 @@
-"""The same numbers on one device, on eight, and in two processes over loopback."""
+"""The same numbers on one device, on eight, and in two processes over loopback.
+
+To the bit where XLA's pools of threads are alike, as `jaxadv.parallel` says: here eight threads,
+which is one for each of the most devices.
+"""
 
 import json
 import os
@@ -60,6 +64,74 @@ def assert_same(actual, expected):
 def test_eight_devices(alone, tmp_path):
     finished(start("tests.shared_out", tmp_path / "out.npz", devices=8))
     assert_same(arrays(tmp_path / "out.npz"), alone)
+
+
+@pytest.fixture(scope="module")
+def eight_threads(tmp_path_factory):
+    """What one device computes by eight threads, for each network."""
+    made = {}
+
+    def of(model):
+        if model not in made:
+            out = tmp_path_factory.mktemp("threads") / "out.npz"
+            finished(start("tests.shared_out", out, model, PJRT_NPROC="8"))
+            made[model] = arrays(out)
+        return made[model]
+
+    return of
+
+
+def assert_equal_to_the_bit(model, devices, expected, out):
+    finished(start("tests.shared_out", out, model, devices=devices, PJRT_NPROC="8"))
+    found = arrays(out)
+    assert len(found) == len(expected) > 8
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("devices", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4)), 8])
+def test_devices_compute_the_same_to_the_bit(eight_threads, tmp_path, devices):
+    assert_equal_to_the_bit("small", devices, eight_threads("small"), tmp_path / "out.npz")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["fc", "cnn"])
+@pytest.mark.parametrize("devices", [2, 4, 8])
+def test_so_they_do_where_long_products_are_shared(eight_threads, tmp_path, devices, model):
+    """With fewer threads for one device they differ: by 0.02 in weights of the CNN, 4 devices."""
+    assert_equal_to_the_bit(model, devices, eight_threads(model), tmp_path / "out.npz")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["fc", "cnn"])
+def test_other_threads_keep_probabilities_and_rates(eight_threads, tmp_path, model):
+    """After few steps of SGD the networks are still the same but for their last bits."""
+    finished(start("tests.shared_out", tmp_path / "out.npz", model, PJRT_NPROC="2"))
+    found, expected = arrays(tmp_path / "out.npz")[-1], eight_threads(model)[-1]
+    np.testing.assert_allclose(found, expected, atol=0.005)
+    changed = found.argmax(-1) != expected.argmax(-1)
+    assert changed.mean() <= 0.002
+
+
+def test_more_devices_than_threads_are_named_once():
+    code = (
+        "import jax, jax.numpy as jnp; from jaxadv.parallel import over_runs\n"
+        "for _ in range(2): over_runs(lambda x: x + 1)(jnp.arange(3))"
+    )
+    flags = "--xla_force_host_platform_device_count=3"
+    for threads, lines in (("2", 1), ("3", 0)):
+        environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PJRT_NPROC": threads}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=REPOSITORY,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("warning: 3 CPU devices on 2 threads") == lines
+        assert len(done.stderr.splitlines()) == lines
 
 
 @pytest.mark.slow
