@@ -70,8 +70,8 @@ def in_chunks(function: Callable[..., Any], size: int, *arrays: Array) -> Any:
 
     Bounds memory by the chunk. The last chunk is padded with copies of the first examples.
 
-    A product of other rows is added up in another order on a CPU, so results hold to rounding and no
-    further. Steps by the sign of a gradient that is nearly 0 may then go the other way: PGD's
+    A product of other rows is added up in another order on a CPU, so results hold to rounding and
+    no further. Steps by the sign of a gradient that is nearly 0 may then go the other way: PGD's
     images differ in single pixels by up to two steps or so, with probabilities that agree
     within 0.005 and rates within 0.002. The same chunk and number of examples give equal bits.
 
