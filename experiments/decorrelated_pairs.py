@@ -4,6 +4,7 @@
     python -m experiments.decorrelated_pairs --preset quick     # MNIST, CPU minutes
     python -m experiments.decorrelated_pairs --preset paper     # the paper's settings
     python -m experiments.decorrelated_pairs --preset robust    # a gentler start, to avoid collapse
+    python -m experiments.decorrelated_pairs --preset paper --published --seeds 1   # the authors'
 
 Pairs of networks are trained with λ = 0 and λ = 0.05 from the same initial weights on the same
 batches, every seed of both in one program, then attacked one at a time and together.
@@ -23,7 +24,7 @@ from typing import Literal
 import numpy as np
 import optax
 
-from experiments import cli, features, measure
+from experiments import cli, features, measure, published
 from experiments.measure import Measured
 from experiments.pairs import each_model
 from experiments.train import trained
@@ -32,6 +33,7 @@ from jaxadv.attacks import Attack, Ball, fgm, fgsm, l2, linf, pgd
 from jaxadv.data import Dataset, Splits
 from jaxadv.defences import decorrelation, ramp
 from jaxadv.ensemble import Ensemble, stacked
+from jaxadv.errors import UserError
 from jaxadv.losses import check_regression
 from jaxadv.types import Array
 
@@ -78,6 +80,11 @@ class Settings(cli.Common):
     """PGD on so many test images, evenly spaced; 0 is all. FGSM always takes all."""
     combine: Literal["loss", "logits", "probabilities", "gradients"] = "loss"
     """Where the members are joined when all are attacked at once."""
+    published: bool = False
+    """Take the authors' published pairs, one of each kind; the seeds decide what is drawn later."""
+    published_dir: Path | None = None
+    """Folder of these: a clone of the authors' repository, or .npz files; default
+    $JAXADV_REFERENCE."""
 
 
 PRESETS = {
@@ -105,6 +112,35 @@ PRESETS = {
         pgd_examples=120,
     ),
 }
+
+
+# What the training of pairs is set by, which published ones have behind them.
+OF_PAIRS = ("epochs", "joined", "direction", "ridge", "sketch_width", "delay_epochs", "ramp_epochs")
+
+
+def check_published(settings: Settings, usual: Settings, models: Sequence[str]) -> None:
+    """Refuse what published pairs of these architectures cannot be asked for.
+
+    usual: the preset's settings.
+    """
+    if not settings.published:
+        if settings.published_dir is not None:
+            raise UserError(f"--published-dir {settings.published_dir}: add --published")
+        return
+    if settings.from_dir is not None:
+        raise UserError(f"--published --from {settings.from_dir}: begin at one of the two")
+    known = set(settings.models) <= set(models) and set(settings.strengths) <= {0.0, 0.05}
+    if settings.data != "mnist" or not known:
+        words = " or ".join(models)
+        raise UserError(
+            f"--published: the pairs are --data mnist --models {words} --strengths 0 0.05"
+        )
+    for name in OF_PAIRS:
+        if getattr(settings, name) != getattr(usual, name):
+            option = name.replace("_", "-")
+            raise UserError(
+                f"--{option} {getattr(settings, name)}: published pairs are trained already"
+            )
 
 
 def defence(strength: float, strengths: Sequence[float]) -> str:
@@ -138,7 +174,7 @@ def check_sizes(settings: Settings, ensemble: Ensemble, splits: Splits) -> None:
     """Refuse batches and data too small for regressions before the first model is trained."""
     features.check_samples(ensemble, splits)
     width = settings.sketch_width or features.feature_width(ensemble, splits.train)
-    if any(settings.strengths) and settings.from_dir is None:
+    if any(settings.strengths) and settings.from_dir is None and not settings.published:
         check_regression(settings.batch_size, width)
 
 
@@ -146,6 +182,9 @@ def train_pairs(
     settings: Settings, name: str, ensemble: Ensemble, data: Dataset, out: Path
 ) -> training.State:
     """The trained runs of one architecture: every strength by every seed, in that order."""
+    if settings.published:
+        folder = published.folder_of(settings.published_dir)
+        return published.pairs(folder, name, settings.strengths, settings.seed_list, ensemble, data)
     phase = decorrelation(
         ensemble,
         optax.adam(settings.learning_rate),
@@ -216,6 +255,7 @@ def measured(
 
 def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
+    check_published(settings, PRESETS[settings.preset], ("cnn", "fc"))
 
     def one(name: str, ensemble: Ensemble, splits: Splits, out: Path) -> Measured:
         state = train_pairs(settings, name, ensemble, splits.train, out)

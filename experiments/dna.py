@@ -4,6 +4,7 @@
     python -m experiments.dna --preset quick     # MNIST, CPU minutes
     python -m experiments.dna --preset paper     # MNIST, the paper's settings
     python -m experiments.dna --preset cifar     # CIFAR-10, the paper's settings, for a GPU
+    python -m experiments.dna --preset paper --published --strengths 0.05 --adversarial-epochs 0
 
 A dual-neck autoencoder is trained with λ = 0.05 and λ = 0, and a plain autoencoder of the same
 layers with one neck (AE); then a classifier on the reconstructions of each. Attacks on the
@@ -14,10 +15,13 @@ Against that count the attack to fear is `min`, which raises the least of the lo
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from experiments import autoencoders, cli, pathways, report
+from experiments import autoencoders, cli, pathways, published, report
 from experiments.autoencoders import QUICK, SMOKE, Network
-from jaxadv import models
+from jaxadv import models, training
+from jaxadv.data import Splits
+from jaxadv.errors import UserError
 from jaxadv.models import Autoencoder
 
 STUDY = "dna"
@@ -29,6 +33,11 @@ class Settings(autoencoders.Settings):
 
     baseline: bool = True
     """Also train the plain autoencoder, AE."""
+    published: bool = False
+    """Take the authors' published MNIST networks; the seeds decide what is drawn in the attacks."""
+    published_dir: Path | None = None
+    """Folder of these: a clone of the authors' repository, or .npz files; default
+    $JAXADV_REFERENCE."""
 
 
 PRESETS = {
@@ -86,9 +95,38 @@ def networks(settings: Settings) -> list[Network]:
     return found
 
 
+def check_published(settings: Settings) -> None:
+    """Refuse what the published networks cannot be asked for."""
+    if not settings.published:
+        if settings.published_dir is not None:
+            raise UserError(f"--published-dir {settings.published_dir}: add --published")
+        return
+    if settings.from_dir is not None:
+        raise UserError(f"--published --from {settings.from_dir}: begin at one of the two")
+    asked = (settings.data, settings.model, settings.strengths, settings.adversarial_epochs)
+    if asked != ("mnist", "dense", (0.05,), 0):
+        raise UserError(
+            "--published: the networks are --data mnist --model dense --strengths 0.05 "
+            "--adversarial-epochs 0"
+        )
+
+
+def trained(
+    settings: Settings, network: Network, splits: Splits, out: Path
+) -> dict[str, training.State]:
+    """The runs of one network: trained, or the published ones."""
+    if not settings.published:
+        return autoencoders.train(settings, network, splits, out)
+    whole = autoencoders.whole(settings, network, splits)
+    folder, (strength,) = published.folder_of(settings.published_dir), network.strengths
+    at = (whole.size, strength, settings.seed_list, whole, splits.train)
+    return {"": published.autoencoder(folder, *at)}
+
+
 def study(settings: Settings) -> None:
     """Train, attack, measure, write and draw."""
-    report.show(pathways.study(STUDY, settings, networks(settings)))
+    check_published(settings)
+    report.show(pathways.study(STUDY, settings, networks(settings), trained))
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ The networks take turns by epochs and are compared at one layer as in the paper;
 `--dverge-turns batches --dverge-layers 1 2 3`.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,21 +23,24 @@ from pathlib import Path
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import cli, decorrelated_pairs, features, kept, measure, published
-from experiments.decorrelated_pairs import check_sizes, defence, train_pairs, trials
+from experiments import cli, decorrelated_pairs, features, kept, measure
+from experiments.decorrelated_pairs import (
+    check_published,
+    check_sizes,
+    defence,
+    train_pairs,
+    trials,
+)
 from experiments.measure import Keys, Measured
 from experiments.pairs import MODELS, each_model
 from experiments.train import rewind, trained
 from jaxadv import defences, training
 from jaxadv.data import Splits
-from jaxadv.ensemble import Ensemble, stack, stacked
-from jaxadv.errors import UserError
+from jaxadv.ensemble import Ensemble, stacked
 from jaxadv.leftovers import MEASURED
-from jaxadv.models import load_torch_weights
 from jaxadv.training import State
 
 STUDY = "dverge"
@@ -60,11 +62,6 @@ class Settings(decorrelated_pairs.Settings):
     """Whether one network sees all batches of an epoch before the other, or they take turns."""
     dverge_layers: tuple[int, ...] = (0,)
     """Blocks whose features are to agree, one drawn for each epoch; 0: the decorrelated one."""
-    published: bool = False
-    """Begin at the authors' published CNNs, one pair of each kind; the seeds are DVERGE's alone."""
-    published_dir: Path | None = None
-    """A clone of their repository, https://github.com/WANG-AXIS/DNA, or a folder of .npz (both in
-    docs/published_weights.md); default $JAXADV_REFERENCE."""
 
 
 PRESETS = {
@@ -109,26 +106,6 @@ DECIDED_BY = (
     *("dverge_epochs", "dverge_eps", "dverge_steps", "dverge_step_size", "dverge_turns"),
     *("dverge_layers", "published"),
 )
-# What the training of pairs is set by, which published ones have behind them.
-OF_PAIRS = ("epochs", "joined", "direction", "ridge", "sketch_width", "delay_epochs", "ramp_epochs")
-
-
-def published_pairs(settings: Settings, ensemble: Ensemble, splits: Splits) -> State:
-    """The authors' plain and decorrelated CNNs as runs: both kinds by every seed.
-
-    Raises:
-        UserError: if they are not there, with where they come from, or are other networks.
-    """
-    kinds = ["decorrelated" if strength else "plain" for strength in settings.strengths]
-    folder = settings.published_dir or Path(os.environ.get("JAXADV_REFERENCE") or "reference")
-    files = published.pair_files(folder, kinds)
-    pairs = [stack([load_torch_weights(path, "cnn") for path in files[kind]]) for kind in kinds]
-    seeds = settings.seed_list * len(kinds)
-    strengths = np.repeat(settings.strengths, settings.seeds)
-    state = training.init(ensemble.init, [], splits.train, seeds, {"strength": strengths})
-    whole = jax.tree.map(lambda *leaves: jnp.stack(leaves), *pairs)
-    repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf, settings.seeds, axis=0), whole)
-    return state._replace(variables=repeated)
 
 
 def measured_at(
@@ -242,25 +219,10 @@ def check(settings: Settings, ensemble: Ensemble, splits: Splits) -> None:
 
 def study(settings: Settings) -> None:
     """Train, go on with DVERGE, attack on the way, write and draw."""
-    if settings.published_dir is not None and not settings.published:
-        raise UserError(f"--published-dir {settings.published_dir}: add --published")
-    if settings.published and settings.from_dir is not None:
-        raise UserError(f"--published --from {settings.from_dir}: begin at one of the two")
-    asked = (settings.data, settings.models, set(settings.strengths) <= {0.0, 0.05})
-    if settings.published and asked != ("mnist", ("cnn",), True):
-        raise UserError("--published: the pairs are --data mnist --models cnn --strengths 0 0.05")
-    for name in OF_PAIRS if settings.published else ():
-        value = getattr(settings, name)
-        if value != getattr(PRESETS[settings.preset], name):
-            raise UserError(
-                f"--{name.replace('_', '-')} {value}: published pairs are trained already"
-            )
+    check_published(settings, PRESETS[settings.preset], ("cnn",))
 
     def one(name: str, ensemble: Ensemble, splits: Splits, out: Path) -> Measured:
-        if settings.published:
-            state = published_pairs(settings, ensemble, splits)
-        else:
-            state = train_pairs(settings, name, ensemble, splits.train, out)
+        state = train_pairs(settings, name, ensemble, splits.train, out)
         return on_the_way(settings, name, ensemble, state, splits, out)
 
     each_model(STUDY, settings, settings.models, stacked, one, partial(check, settings))

@@ -47,6 +47,10 @@ class Settings(decorrelated_pairs.Settings):
 
     joined: tyro.conf.Suppress[Joined] = "root_sum_square"
     """One network learns at a time: there is nothing to join."""
+    published: tyro.conf.Suppress[bool] = False
+    """The authors have published no such networks."""
+    published_dir: tyro.conf.Suppress[Path | None] = None
+    """Nor this."""
 
 
 PRESETS = {

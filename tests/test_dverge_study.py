@@ -146,10 +146,10 @@ def test_what_trains_pairs_is_not_for_published_ones(tmp_path, capsys):
 
 
 def test_published_weights_that_are_not_there(tmp_path):
-    words = ["--preset", "paper", "--published-dir", str(tmp_path)]
+    words = ["--preset", "paper", "--published", "--published-dir", str(tmp_path)]
     settings = cli.parse("dverge", dverge.PRESETS, words)
     with pytest.raises(UserError) as error:
-        dverge.published_pairs(settings, stacked(cnn()), None)
+        dverge.train_pairs(settings, "cnn", stacked(cnn()), None, tmp_path)
     source = "the authors' repository, https://github.com/WANG-AXIS/DNA"
     names = ("cnn_decorrelated_2.npz", "--published-dir", "JAXADV_REFERENCE", "docs/published_w")
     assert_one_line(error, tmp_path / "cnn_plain_1.npz", source, *names)
@@ -159,10 +159,10 @@ def test_published_pairs_are_runs_of_both_kinds(reference_dir, mnist_test):
     settings = cli.parse(
         "dverge",
         dverge.PRESETS,
-        ["--preset", "paper", "--published-dir", str(reference_dir), "--seeds", "2"],
+        ["--preset", "paper", "--published", "--published-dir", str(reference_dir), "--seeds", "2"],
     )
     splits = Splits("mnist", "MNIST", "files", mnist_test, mnist_test, tuple("0123456789"))
-    state = dverge.published_pairs(settings, stacked(cnn()), splits)
+    state = dverge.train_pairs(settings, "cnn", stacked(cnn()), splits.train, reference_dir)
     np.testing.assert_array_equal(state.settings["strength"], np.float32([0, 0, 0.05, 0.05]))
     kernel = state.variables["params"]["linear"]["kernel"]
     for run_number, kind in ((0, "plain"), (1, "plain"), (2, "decorrelated")):

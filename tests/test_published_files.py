@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import cli, dverge
+from experiments import cli, decorrelated_pairs, dna, dverge
 from jaxadv import results
 from jaxadv.data import Dataset, Splits
 from jaxadv.ensemble import stacked
 from jaxadv.errors import UserError
-from jaxadv.models import cnn
+from jaxadv.models import cnn, fc
 from jaxadv.models.state_dicts import read_state_dict
 from tests.data.fixtures import REPOSITORY, assert_one_line
-from tests.models.test_torch_weights import cnn_state
+from tests.models.test_torch_weights import cnn_state, fc_state
 from tests.models.torch_made import save
 
 PAGE = (REPOSITORY / "docs/published_weights.md").read_text("utf-8")
@@ -44,7 +44,7 @@ def state_of(folder: Path, *words: str):
     settings = cli.parse("dverge", dverge.PRESETS, words)
     data = Dataset(np.zeros((4, 28, 28, 1), np.uint8), np.zeros(4, np.int32))
     splits = Splits("mnist", "MNIST", "files", data, data, tuple("0123456789"))
-    return dverge.published_pairs(settings, stacked(cnn()), splits)
+    return decorrelated_pairs.train_pairs(settings, "cnn", stacked(cnn()), splits.train, folder)
 
 
 @pytest.mark.parametrize("inside", ["", "classifier_exp", CNNS])
@@ -121,3 +121,45 @@ def test_the_authors_files_are_ours_to_the_bit(reference_dir, ours):
     for name, value in there.items():
         assert value.dtype == here[name].dtype
         assert value.tobytes() == here[name].tobytes()
+
+
+def test_pairs_of_every_architecture_are_attacked_as_they_are(rng, clone):
+    folder = clone / "classifier_exp/saved_models/FC"
+    folder.mkdir()
+    for name in ("cor1", "cor2"):
+        save(folder / name, {k: v for k, v in fc_state(rng).items() if "tracked" not in k})
+    words = ("--preset", "paper", "--published", "--published-dir", str(clone), "--strengths", "0")
+    settings = cli.parse("decorrelated_pairs", decorrelated_pairs.PRESETS, words)
+    data = Dataset(np.zeros((4, 28, 28, 1), np.uint8), np.zeros(4, np.int32))
+    for name, model in {"cnn": cnn(), "fc": fc()}.items():
+        state = decorrelated_pairs.train_pairs(settings, name, stacked(model), data, clone)
+        assert state.variables["params"]["linear"]["kernel"].shape[:2] == (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("study", "words", "message"),
+    [
+        (decorrelated_pairs, ["--published", "--models", "fc", "--data", "digits"], "--data mnist"),
+        (decorrelated_pairs, ["--published", "--ridge", "0.1"], "trained already"),
+        (decorrelated_pairs, ["--published-dir", "there"], "add --published"),
+        (dna, ["--published"], "--strengths 0.05 --adversarial-epochs 0"),
+        (dna, ["--published-dir", "there"], "add --published"),
+    ],
+)
+def test_what_was_not_published_is_refused_before_data_are_loaded(study, words, message):
+    settings = cli.parse(study.STUDY, study.PRESETS, ["--preset", "paper", *words])
+    with pytest.raises(UserError) as error:
+        study.study(settings)
+    assert_one_line(error, message)
+
+
+def test_autoencoders_without_their_files_say_where_they_are(tmp_path):
+    words = ["--preset", "paper", "--published", "--published-dir", str(tmp_path)]
+    words += ["--strengths", "0.05", "--adversarial-epochs", "0"]
+    settings = cli.parse("dna", dna.PRESETS, words)
+    data = Dataset(np.zeros((4, 28, 28, 1), np.uint8), np.zeros(4, np.int32))
+    splits = Splits("mnist", "MNIST", "files", data, data, tuple("0123456789"))
+    for network, name in zip(dna.networks(settings), ("dna", "ae"), strict=True):
+        with pytest.raises(UserError) as error:
+            dna.trained(settings, network, splits, tmp_path)
+        assert_one_line(error, f"{name}_mnist.npz", "https://github.com/WANG-AXIS/DNA")
