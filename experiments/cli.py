@@ -19,7 +19,7 @@ from experiments.ending import GRACE, STOPPED, end_within, interruptible, say
 from jaxadv import results
 from jaxadv.data import Splits, load_dataset
 from jaxadv.errors import UserError
-from jaxadv.parallel import join_processes
+from jaxadv.parallel import join_processes, use_cores
 from jaxadv.schema import plain
 
 # Where a run reads and writes: the numbers do not depend on it.
@@ -74,7 +74,7 @@ class Common:
     """Reuse the trained networks of another run's folder instead of training."""
     runs_at_once: int = 0
     """Runs (seeds by settings) a GPU or TPU does side by side, to bound its memory; 0 is all. A
-    CPU does one after another."""
+    CPU does one a core."""
     distributed: bool = False
     """Share the runs with the other processes of this job, one a machine or GPU: found from SLURM,
     Open MPI or a TPU pod, or set in JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES, JAX_PROCESS_ID."""
@@ -232,6 +232,7 @@ def run(study: Callable[[], None], *, resumable: bool = True) -> None:
     with interruptible(stopped):
         try:
             use_compilation_cache()
+            use_cores()
             study()
         except UserError as error:
             line, status = f"error: {error}", 2

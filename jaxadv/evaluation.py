@@ -16,7 +16,7 @@ from jax import lax
 from jaxadv.attacks import Attack, CarliniWagner, Flags, example_keys
 from jaxadv.attacks import ensemble as ensemble_direction
 from jaxadv.attacks.flags import warn
-from jaxadv.checks import check_function, check_key, check_whole, is_traced, numbers
+from jaxadv.checks import check_flag, check_function, check_key, check_whole, is_traced, numbers
 from jaxadv.data.batches import to_float
 from jaxadv.data.dataset import Dataset, check_dataset
 from jaxadv.ensemble import (
@@ -29,7 +29,7 @@ from jaxadv.ensemble import (
     predict,
 )
 from jaxadv.errors import UserError
-from jaxadv.parallel import over_axis
+from jaxadv.parallel import over_axis, over_runs
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key, Variables
 
@@ -265,6 +265,7 @@ def evaluate(
     examine: Callable[[EnsembleOutputs, Array], dict[str, Array]] | None = None,
     keep: int = 0,
     indices: Array | None = None,
+    spread: bool = False,
 ) -> Predictions:
     """Predictions of every member on `attack(eps)` crafted on every source, for each eps `[A]`.
 
@@ -275,6 +276,8 @@ def evaluate(
     keep: return the first so many adversarial images besides.
     indices: `[N]`, of each example in the data set it was taken from, by which random starts are
         keyed; default 0 … N − 1. `data.evenly_spaced` gives both.
+    spread: share the radii among all devices (a CPU's cores are some after
+        `parallel.use_cores()`); not inside `over_runs`, which shares the runs.
 
     Pure: wrap in `jit` and `over_runs`. Warns, outside `jit`, of what `flags` count.
 
@@ -299,11 +302,12 @@ def evaluate(
     for radius in () if is_traced(eps) else np.asarray(eps):
         check_attack(attack(radius))  # refuses what can be looked at: below it is traced
     check_whole("keep", keep, 0)
+    check_flag("spread", spread)
     sources = _checked_sources(sources, ensemble.size)
     dataset = _checked(ensemble, variables, dataset, key)
     keys = _keys(key, dataset, indices)
 
-    def scored(images: Array) -> tuple[Array, dict[str, Array]]:
+    def scored(variables: Variables, images: Array) -> tuple[Array, dict[str, Array]]:
         def outputs(x: Array) -> tuple[Any, ...]:
             x = to_float(x)
             result = ensemble.apply(variables, x, train=False, key=None)[0]
@@ -317,7 +321,9 @@ def evaluate(
         measured = _named("measure", measure(features)) if measure else {}
         return jnp.moveaxis(probabilities, 0, 1), {**last, **measured}
 
-    def perturbed(made: Attack | CarliniWagner) -> tuple[Array, Flags]:
+    def perturbed(
+        made: Attack | CarliniWagner, variables: Variables, dataset: Dataset, keys: Key
+    ) -> tuple[Array, Flags]:
         """`[S, N, …]`: sources of one size are items of an axis, if the members are alike."""
 
         def perturb(members: Indices) -> tuple[Array, Flags]:
@@ -333,16 +339,20 @@ def evaluate(
         order = np.argsort(np.concatenate(groups))
         return jax.tree.map(lambda *each: jnp.concatenate(each)[order], *crafted)
 
-    def one(eps: Array) -> tuple[Array, Array, Array, dict[str, Array], Flags]:
+    def one(
+        eps: Array, variables: Variables, dataset: Dataset, keys: Key
+    ) -> tuple[Array, Array, Array, dict[str, Array], Flags]:
         made = attack(eps)
         check_attack(made)
-        images, flags = perturbed(made)
+        images, flags = perturbed(made, variables, dataset, keys)
         norms = jax.vmap(jax.vmap(made.ball.norm))(images - to_float(dataset.images))
         # One copy of the forward pass for all sources compiles in a third of the time of three.
-        probabilities, extras = over_axis(scored)(images)
+        probabilities, extras = over_axis(lambda x: scored(variables, x))(images)
         return probabilities, norms, images[:, :keep], extras, flags
 
-    adversarial, norms, images, extras, flags = over_axis(one)(jnp.asarray(eps))
-    clean = scored(dataset.images)[0]
+    share = over_runs if spread else over_axis
+    found = share(one)(jnp.asarray(eps), variables, dataset, keys)
+    adversarial, norms, images, extras, flags = found
+    clean = scored(variables, dataset.images)[0]
     warn(flags, above=2)  # `in_float32` stands between
     return Predictions(dataset.labels, clean, adversarial, norms, images, extras, flags)

@@ -25,6 +25,9 @@ def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+jax.devices()  # one, whatever a script that runs in this process asks for
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
