@@ -146,7 +146,7 @@ def _one_line(box: str) -> str:
     """What tyro prints in a box, as one line, without the option's help."""
     line = re.sub(r"[\s\u2500-\u257f]+", " ", box).strip()
     line = re.sub(r" Argument helptext:.*?(?= For full helptext|$)", ";", line)
-    return line if len(line) <= 280 else f"{line[:240]}..."  # of a number of 5,000 digits, say
+    return re.sub(r"(\d{20})[\d ]{40,}", r"\1...", line)  # numbers of 5,000 digits
 
 
 def _preset(words: Sequence[str]) -> str | None:
