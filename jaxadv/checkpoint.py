@@ -10,7 +10,7 @@ import operator
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,13 +20,11 @@ from orbax.checkpoint.experimental import v1 as ocp
 from jaxadv import leftovers, manifest
 from jaxadv.errors import UserError
 from jaxadv.files import sync
+from jaxadv.leaves import KEY, Kind, arrays_of, first_difference, kinds
 from jaxadv.parallel import leads
 from jaxadv.quiet import quietly
 from jaxadv.schema import plain
 from jaxadv.types import PyTree
-
-Kind: TypeAlias = tuple[tuple[int, ...], str]  # shape and data type of a leaf
-
 
 ADVICE = "start afresh in a new folder"
 
@@ -55,11 +53,11 @@ def save(
     """
     directory = Path(directory).resolve()
     epoch = _checked(epoch, directory)
-    arrays = _arrays(state)
+    arrays = arrays_of(state)
     stored = jax.tree.map(lambda leaf: leaf if leaf.size else None, arrays)
     if not jax.tree.leaves(stored):
         raise UserError("the state holds no number: there is nothing to save")
-    empty = {name: kind for name, kind in _kinds(arrays).items() if 0 in kind[0]}
+    empty = {name: kind for name, kind in kinds(arrays).items() if 0 in kind[0]}
     path, new = directory / f"epoch-{epoch}", directory / f".epoch-{epoch}.0.tmp"
     said = {"epoch": epoch, "config": plain(config or {}, "config")}
 
@@ -137,7 +135,7 @@ def latest(
         UserError: if none can be read, or if the newest that can differs from `like` in a leaf or
             was trained by other settings, which are named.
     """
-    directory, wanted = Path(directory).resolve(), _arrays(like)
+    directory, wanted = Path(directory).resolve(), arrays_of(like)
     faults = list[_Damaged]()
     for epoch in reversed(_epochs(directory)):
         path = directory / f"epoch-{epoch}"
@@ -167,7 +165,7 @@ def _read(path: Path, epoch: int, wanted: PyTree, config: Mapping[str, Any]) -> 
         return _Damaged(f"{misfit} or is damaged ({why})")
 
     def read() -> Iterator[Any]:
-        difference = _difference(_stored_kinds(path), _kinds(wanted))
+        difference = first_difference(_stored_kinds(path), kinds(wanted))
         if difference:
             raise UserError(f"{misfit}: {difference}; {ADVICE}")
         return iter(jax.tree.leaves(ocp.load(path, jax.tree.map(_abstract, wanted))))
@@ -182,64 +180,13 @@ def _read(path: Path, epoch: int, wanted: PyTree, config: Mapping[str, Any]) -> 
     return jax.tree.map(lambda leaf: _host(next(loaded)) if leaf.size else _filled(leaf), wanted)
 
 
-def _arrays(tree: PyTree) -> PyTree:
-    """The tree with numbers as 0-d arrays.
-
-    Raises:
-        UserError: if a leaf is neither array nor number.
-    """
-
-    def array(path: Any, leaf: Any) -> Any:
-        known = isinstance(leaf, jax.Array | jax.ShapeDtypeStruct | np.ndarray)
-        found = leaf if known else np.asarray(leaf)
-        if not any(jnp.issubdtype(found.dtype, kind) for kind in (np.number, np.bool_, _KEY)):
-            raise UserError(
-                f"the state's {_name(path)} is {type(leaf).__name__} ({found.dtype}); "
-                "keep arrays and numbers alone in it"
-            )
-        return found
-
-    return jax.tree_util.tree_map_with_path(array, tree)
-
-
-_KEY = jax.dtypes.prng_key
-
-
-def _name(path: Any) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/")
-
-
-def _kinds(tree: PyTree) -> dict[str, Kind]:
-    """Every leaf's shape and data type by its name; of a key those of its words, as stored."""
-
-    def kind(leaf: Any) -> Kind:
-        if jnp.issubdtype(leaf.dtype, _KEY):
-            leaf = jax.eval_shape(jax.random.key_data, leaf)
-        return tuple(leaf.shape), str(np.dtype(leaf.dtype))
-
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {_name(path): kind(leaf) for path, leaf in leaves}
-
-
 def _stored_kinds(path: Path) -> dict[str, Kind]:
     found = ocp.metadata(path)
     if found.metadata is None:  # Orbax has logged why, and goes on
         raise ValueError("its description cannot be read")
     empty = (found.custom_metadata or {}).get("empty", {})
     zero = {name: (tuple(shape), dtype) for name, (shape, dtype) in empty.items()}
-    return _kinds(found.metadata) | zero
-
-
-def _difference(there: dict[str, Kind], here: dict[str, Kind]) -> str:
-    """The first leaf that is not the same; nothing if all are."""
-    for name in sorted(there.keys() | here.keys()):
-        if there.get(name) != here.get(name):
-            return f"{name} is {_words(there.get(name))} there, {_words(here.get(name))} here"
-    return ""
-
-
-def _words(kind: Kind | None) -> str:
-    return "absent" if kind is None else f"{kind[1]} {list(kind[0])}"
+    return kinds(found.metadata) | zero
 
 
 def _abstract(leaf: Any) -> Any:
@@ -253,7 +200,7 @@ def _abstract(leaf: Any) -> Any:
 
 
 def _narrowed(dtype: Any) -> bool:
-    return not jnp.issubdtype(dtype, _KEY) and jax.dtypes.canonicalize_dtype(dtype) != dtype
+    return not jnp.issubdtype(dtype, KEY) and jax.dtypes.canonicalize_dtype(dtype) != dtype
 
 
 def _host(leaf: Any) -> Any:

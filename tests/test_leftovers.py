@@ -64,7 +64,7 @@ def test_links_are_not_followed(tmp_path):
     folder.claim(out, {}, resume=False)
     for name in ("checkpoints", "measured", ".config.json.7.tmp"):
         (out / name).symlink_to(elsewhere)
-    folder.claim(out, {}, resume=True)
+    leftovers.clear(out)
     assert files(elsewhere) == {"fc/.epoch-3.0.tmp/x", ".fc.json.1.tmp"}
     assert (out / ".config.json.7.tmp").is_symlink()
 
