@@ -15,7 +15,8 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 def cores() -> int:
     """Processor cores this process may use, which can be fewer than the machine has.
 
-    XLA's sums, QR and Cholesky on a CPU change in the last bits with this number.
+    XLA's sums, products, QR and Cholesky on a CPU change in the last bits with this number, and
+    training makes much of them.
     """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
