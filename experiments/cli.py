@@ -19,7 +19,8 @@ from experiments.ending import GRACE, STOPPED, end_within, interruptible, say
 from jaxadv import results
 from jaxadv.data import Splits, load_dataset
 from jaxadv.errors import UserError
-from jaxadv.parallel import join_processes, use_cores
+from jaxadv.parallel import use_cores
+from jaxadv.processes import join_processes
 from jaxadv.schema import plain
 
 # Where a run reads and writes: the numbers do not depend on it.

@@ -15,11 +15,9 @@ other cores or of more devices, attacks on given networks keep probabilities to 
 to 0.002; training makes much of last bits, and ends at other networks of the same kind.
 """
 
-import math
 import os
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -31,10 +29,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxadv.environment import cores
-from jaxadv.errors import UserError
 from jaxadv.types import PyTree
-
-RESERVED = 0.1  # of a device's memory, for what a program's own account leaves out
 
 
 def use_cores(count: int | None = None) -> bool:
@@ -49,7 +44,10 @@ def use_cores(count: int | None = None) -> bool:
     (`jax_num_cpu_devices`, `XLA_FLAGS`).
     """
     flags = os.environ.get("XLA_FLAGS", "")
-    if jax.config.jax_num_cpu_devices != -1 or "xla_force_host_platform_device_count" in flags:
+    if (
+        getattr(jax.config, "jax_num_cpu_devices", -1) != -1
+        or "xla_force_host_platform_device_count" in flags
+    ):
         return False
     try:
         jax.config.update("jax_num_cpu_devices", _threads() if count is None else count)
@@ -151,67 +149,6 @@ def placements(count: int) -> tuple[NamedSharding, NamedSharding] | None:
     return NamedSharding(_mesh(count), PartitionSpec("runs")) if even else whole, whole
 
 
-JOINED = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-
-
-def join_processes() -> None:
-    """Make this process one of several that share the runs.
-
-    Found from SLURM, Open MPI or a TPU pod; or from `JAX_COORDINATOR_ADDRESS` (host:port of the
-    first process), `JAX_NUM_PROCESSES` and `JAX_PROCESS_ID`.
-
-    Raises:
-        UserError: if there is nothing to join, these three are not what they should be, or the
-            first process does not answer.
-    """
-    arguments = _joined_by(os.environ)
-    try:
-        jax.distributed.initialize(*arguments)
-    except (KeyError, ValueError) as error:
-        raise UserError(
-            f"--distributed: no other processes found ({error}); start it under SLURM, or set "
-            f"{', '.join(JOINED)}"
-        ) from None
-    except RuntimeError as error:
-        raise UserError(
-            f"--distributed: the processes could not be joined ({error}); see that all are "
-            f"started, and reach {arguments[0] if arguments else 'the first'}"
-        ) from None
-
-
-def _joined_by(environment: Mapping[str, str]) -> tuple[()] | tuple[str, int, int]:
-    """The address, how many processes there are, and which one this is; nothing if not set.
-
-    Raises:
-        UserError: if one of the three is missing, no number, or out of range.
-    """
-    given = {name: environment[name] for name in JOINED if environment.get(name)}
-    if not given:
-        return ()
-    for name in JOINED:
-        if name not in given:
-            raise UserError(f"--distributed: {name} is not set, {next(iter(given))} is; set both")
-    address, count, number = (given[name] for name in JOINED)
-    host, _, port = address.rpartition(":")
-    if not re.fullmatch(r"\S+", host) or not _is_within(port, 1, 65535):
-        raise UserError(
-            f"--distributed: JAX_COORDINATOR_ADDRESS is {address!r}; give host:port of the first "
-            "process, port 1 to 65535"
-        )
-    if not _is_within(count, 1, 2**31 - 1):
-        raise UserError(f"--distributed: JAX_NUM_PROCESSES is {count!r}; give 1 or more")
-    if not _is_within(number, 0, int(count) - 1):
-        raise UserError(
-            f"--distributed: JAX_PROCESS_ID is {number!r}; of {count} processes the numbers are 0 "
-            f"to {int(count) - 1}"
-        )
-    return address, int(count), int(number)
-
-
-def _is_within(digits: str, least: int, most: int) -> bool:
-    return re.fullmatch(r"[0-9]{1,10}", digits) is not None and least <= int(digits) <= most
-
-
 def leads() -> bool:
     """Whether this process is the one that writes and prints."""
     return jax.process_index() == 0
@@ -236,57 +173,3 @@ def placed(tree: PyTree, where: NamedSharding | None) -> PyTree:
     if where is None:
         return jax.tree.map(jnp.asarray, tree)
     return jax.device_put(jax.device_get(tree), where)
-
-
-def warn_of_memory(program: Any) -> None:
-    """One line on stderr if a compiled program asks for more memory than a device has left it."""
-    account, available = program.memory_analysis(), _memory()
-    if account is None or available is None:
-        return
-    needed = (
-        account.temp_size_in_bytes
-        + account.argument_size_in_bytes
-        + account.output_size_in_bytes
-        - account.alias_size_in_bytes
-    ) * _sharers(program)
-    if needed > (1 - RESERVED) * available:
-        print(
-            f"warning: the program asks for {needed / 2**30:.1f} GiB of {available / 2**30:.1f}: "
-            "lower --runs-at-once, or run --seeds in parts and join them with experiments.merge",
-            file=sys.stderr,
-        )
-
-
-def check_memory(run: PyTree, count: int) -> None:
-    """Refuse runs whose states alone are larger than the memory of all devices.
-
-    run: shapes and types of one run's state, weights and optimisers.
-
-    Raises:
-        UserError: if so.
-    """
-    each = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(run))
-    memory, cpu = _memory(), jax.default_backend() == "cpu"
-    there = (memory or 0) * (jax.process_count() if cpu else jax.device_count())
-    if memory is not None and count * each > there:
-        raise UserError(
-            f"{count} runs of {each / 2**20:,.1f} MiB, weights and optimisers alone, take "
-            f"{count * each / 2**30:,.1f} GiB of {there / 2**30:,.1f}: run fewer seeds (--seeds), "
-            "and join runs by experiments.merge"
-        )
-
-
-def _sharers(program: Any) -> int:
-    """How many devices that a program runs on share one memory: a CPU's, all of them."""
-    if jax.default_backend() != "cpu":
-        return 1
-    places = [where.addressable_devices for where in jax.tree.leaves(program.input_shardings)]
-    return max(map(len, places), default=1)
-
-
-def _memory() -> int | None:
-    """Bytes on each device, of the machine if the devices are its processors."""
-    device = jax.local_devices()[0]
-    if device.platform == "cpu":
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return (device.memory_stats() or {}).get("bytes_limit")

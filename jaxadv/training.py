@@ -21,13 +21,12 @@ from jaxadv.compilation import jit
 from jaxadv.data.batches import epoch_indices, take
 from jaxadv.data.dataset import Dataset, check_dataset
 from jaxadv.errors import UserError
+from jaxadv.memory import check_memory, warn_of_memory
 from jaxadv.parallel import (
-    check_memory,
     collected,
     over_runs,
     placed,
     placements,
-    warn_of_memory,
 )
 from jaxadv.phases import (  # noqa: F401 (names of this module too)
     Loss,

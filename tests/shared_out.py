@@ -22,7 +22,8 @@ from jaxadv.defences import decorrelation
 from jaxadv.ensemble import stacked
 from jaxadv.evaluation import evaluate
 from jaxadv.models import cnn, fc
-from jaxadv.parallel import collected, hosted, join_processes, leads, over_runs
+from jaxadv.parallel import collected, hosted, leads, over_runs
+from jaxadv.processes import join_processes
 
 RUNS = 5  # which neither two devices share evenly nor eight
 MODELS = {

@@ -13,7 +13,7 @@ import pytest
 
 from experiments import cli, decorrelated_pairs, dna, gradient_alignment, options, report
 from experiments.measure import Trial
-from jaxadv import parallel, training
+from jaxadv import memory, processes, training
 from jaxadv.data import load_dataset
 from jaxadv.defences import regularised
 from jaxadv.ensemble import stacked
@@ -146,7 +146,7 @@ def test_l2_radii_of_the_studies_are_as_results_have_them():
 
 
 def test_states_beyond_the_memory_are_refused(monkeypatch):
-    monkeypatch.setattr(parallel, "_memory", lambda: 10 << 20)
+    monkeypatch.setattr(memory, "_memory", lambda: 10 << 20)
     network, data = stacked(fc(10)), load_dataset("digits").train
     phases = [regularised(network, optax.adam(1e-3))]
     with pytest.raises(UserError) as error:
@@ -157,7 +157,7 @@ def test_states_beyond_the_memory_are_refused(monkeypatch):
 
 def test_a_state_in_memory_passes():
     run = {"w": jax.ShapeDtypeStruct((1024,), jnp.float32)}
-    assert parallel.check_memory(run, 10) is None
+    assert memory.check_memory(run, 10) is None
 
 
 JOINED = {
@@ -168,9 +168,9 @@ JOINED = {
 
 
 def test_what_processes_are_joined_by():
-    assert parallel._joined_by(JOINED) == ("127.0.0.1:1234", 2, 1)
-    assert parallel._joined_by({**JOINED, "JAX_COORDINATOR_ADDRESS": "[::1]:80"})[0] == "[::1]:80"
-    assert parallel._joined_by({}) == ()
+    assert processes._joined_by(JOINED) == ("127.0.0.1:1234", 2, 1)
+    assert processes._joined_by({**JOINED, "JAX_COORDINATOR_ADDRESS": "[::1]:80"})[0] == "[::1]:80"
+    assert processes._joined_by({}) == ()
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_what_no_processes_are_joined_by(monkeypatch, name, value, said):
         monkeypatch.setenv(each, value if each == name else good)
     monkeypatch.setattr(jax.distributed, "initialize", lambda *_: pytest.fail("joined"))
     with pytest.raises(UserError, match=said) as error:
-        parallel.join_processes()
+        processes.join_processes()
     assert str(error.value).startswith(f"--distributed: {name} is")
 
 
@@ -206,4 +206,4 @@ def test_processes_that_do_not_answer(monkeypatch):
 
     monkeypatch.setattr(jax.distributed, "initialize", silent)
     with pytest.raises(UserError, match=r"could not be joined.*127\.0\.0\.1:1234"):
-        parallel.join_processes()
+        processes.join_processes()
