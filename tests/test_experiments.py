@@ -339,4 +339,4 @@ def test_help_lists_every_setting_with_its_unit(capsys):
 
 def test_results_are_plain_json(pairs):
     content = json.loads((pairs / "results.json").read_text())
-    assert set(content) == {"experiment", "config", "environment", "rows"}
+    assert set(content) == {"experiment", "config", "environment", "rows", "arrays", "sha256"}
