@@ -1,7 +1,6 @@
 """The study of DVERGE end to end on the embedded digits, resumed, begun elsewhere, and misused."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -123,15 +122,6 @@ def test_it_begins_at_the_pairs_of_another_study(study, tmp_path):
 )
 def test_bad_input_gets_one_line(words, message, tmp_path, capsys):
     assert message in refused(capsys, lambda: run(tmp_path / "run", *words))
-
-
-@pytest.mark.slow
-def test_an_epoch_that_is_past_is_not_measured_at_a_later_ones_weights(study):
-    """As `--resume` of a finished run would, whose measurements on the way are gone."""
-    settings = cli.parse("dverge", dverge.PRESETS, SMALL.split())
-    later = SimpleNamespace(epoch=np.array([1, 1]))
-    with pytest.raises(UserError, match="epoch 0 of DVERGE is past"):
-        dverge.measured_at(settings, "fc", None, later, None, 0)
 
 
 def test_two_beginnings_are_one_too_many(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The same numbers on one device, on eight, and in two processes over loopback.
+"""The same numbers on one device, on several, and in two processes over loopback.
 
 To the bit where XLA's pools of threads are alike, as `jaxadv.parallel` says: here eight threads,
 which is one for each of the most devices.
@@ -61,11 +61,6 @@ def assert_same(actual, expected):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
-def test_eight_devices(alone, tmp_path):
-    finished(start("tests.shared_out", tmp_path / "out.npz", devices=8))
-    assert_same(arrays(tmp_path / "out.npz"), alone)
-
-
 @pytest.fixture(scope="module")
 def eight_threads(tmp_path_factory):
     """What one device computes by eight threads, for each network."""
@@ -89,21 +84,20 @@ def assert_equal_to_the_bit(model, devices, expected, out):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("devices", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4)), 8])
+@pytest.mark.parametrize("devices", [pytest.param(2, marks=pytest.mark.slow), 8])
 def test_devices_compute_the_same_to_the_bit(eight_threads, tmp_path, devices):
     assert_equal_to_the_bit("small", devices, eight_threads("small"), tmp_path / "out.npz")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["fc", "cnn"])
-@pytest.mark.parametrize("devices", [2, 4, 8])
+@pytest.mark.parametrize(("model", "devices"), [("fc", 8), ("cnn", 4)])
 def test_so_they_do_where_long_products_are_shared(eight_threads, tmp_path, devices, model):
     """With fewer threads for one device they differ: by 0.02 in weights of the CNN, 4 devices."""
     assert_equal_to_the_bit(model, devices, eight_threads(model), tmp_path / "out.npz")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["fc", "cnn"])
+@pytest.mark.parametrize("model", ["cnn"])
 def test_other_threads_keep_probabilities_and_rates(eight_threads, tmp_path, model):
     """After few steps of SGD the networks are still the same but for their last bits."""
     finished(start("tests.shared_out", tmp_path / "out.npz", model, PJRT_NPROC="2"))
