@@ -67,7 +67,8 @@ class Settings(cli.Common):
     pgd_step_size: float = 3 / 255
     """Step of PGD, linf, image range [0, 1]."""
     pgd_examples: int = 2000
-    """PGD on so many test images, evenly spaced; 0 is all. FGSM always takes all."""
+    """PGD on so many test images, evenly spaced; 0, or more than there are, is all. FGSM always
+    takes all."""
 
 
 # Presets of every study, beside what is its own.

@@ -77,7 +77,8 @@ class Settings(cli.Common):
     pgd_step_size: float = 3 / 255
     """Step of PGD, linf, image range [0, 1]; in l2 times sqrt(pixels)."""
     pgd_examples: int = 2000
-    """PGD on so many test images, evenly spaced; 0 is all. FGSM always takes all."""
+    """PGD on so many test images, evenly spaced; 0, or more than there are, is all. FGSM always
+    takes all."""
     combine: Literal["loss", "logits", "probabilities", "gradients"] = "loss"
     """Where the members are joined when all are attacked at once."""
     published: bool = False

@@ -78,7 +78,8 @@ class Settings(cli.Common):
     cw_searches: int = 6
     """Constants tried for each image."""
     cw_examples: int = 500
-    """Carlini & Wagner's attack on so many test images, evenly spaced; 0 is all."""
+    """Carlini & Wagner's attack on so many test images, evenly spaced; 0, or more than there are,
+    is all."""
 
 
 PRESETS = {

@@ -66,7 +66,7 @@ class Settings(cli.Common):
     igs_steps: int = 10
     """Steps of IGS, of eps / steps each."""
     igs_examples: int = 1000
-    """IGS on so many test images, evenly spaced; 0 is all."""
+    """IGS on so many test images, evenly spaced; 0, or more than there are, is all."""
 
 
 PRESETS = {
