@@ -18,8 +18,10 @@ REFERENCE = Path(os.environ.get("JAXADV_REFERENCE") or REPOSITORY / "../shared/r
 @pytest.fixture(scope="session", autouse=True)
 def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One folder of compiled programs for the session, subprocesses included: most of a test's
-    time is compiling, and many tests compile the same program."""
-    folder = tmp_path_factory.mktemp("cache")
+    time is compiling, and many tests compile the same program. `.ci/run` has one for all it runs.
+    """
+    named = os.environ.get("JAXADV_TEST_CACHE")
+    folder = Path(named) if named else tmp_path_factory.mktemp("cache")
     jax.config.update("jax_compilation_cache_dir", str(folder / "jaxadv" / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
     return folder
