@@ -26,6 +26,7 @@ import optax
 
 from experiments import cli, features, measure, published
 from experiments.measure import Measured
+from experiments.options import option
 from experiments.pairs import each_model
 from experiments.train import trained
 from jaxadv import training
@@ -124,12 +125,8 @@ def check_published(settings: Settings, usual: Settings, models: Sequence[str]) 
 
     usual: the preset's settings.
     """
-    if not settings.published:
-        if settings.published_dir is not None:
-            raise UserError(f"--published-dir {settings.published_dir}: add --published")
+    if not published.wanted(settings):
         return
-    if settings.from_dir is not None:
-        raise UserError(f"--published --from {settings.from_dir}: begin at one of the two")
     known = set(settings.models) <= set(models) and set(settings.strengths) <= {0.0, 0.05}
     if settings.data != "mnist" or not known:
         words = " or ".join(models)
@@ -138,9 +135,8 @@ def check_published(settings: Settings, usual: Settings, models: Sequence[str]) 
         )
     for name in OF_PAIRS:
         if getattr(settings, name) != getattr(usual, name):
-            option = name.replace("_", "-")
             raise UserError(
-                f"--{option} {getattr(settings, name)}: published pairs are trained already"
+                f"{option(name)} {getattr(settings, name)}: published pairs are trained already"
             )
 
 

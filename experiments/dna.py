@@ -97,12 +97,8 @@ def networks(settings: Settings) -> list[Network]:
 
 def check_published(settings: Settings) -> None:
     """Refuse what the published networks cannot be asked for."""
-    if not settings.published:
-        if settings.published_dir is not None:
-            raise UserError(f"--published-dir {settings.published_dir}: add --published")
+    if not published.wanted(settings):
         return
-    if settings.from_dir is not None:
-        raise UserError(f"--published --from {settings.from_dir}: begin at one of the two")
     asked = (settings.data, settings.model, settings.strengths, settings.adversarial_epochs)
     if asked != ("mnist", "dense", (0.05,), 0):
         raise UserError(

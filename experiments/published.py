@@ -6,6 +6,7 @@ docs/published_weights.md says where they are.
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +34,19 @@ AUTOENCODERS = (
     ("mnist_exp/models/{name}", "mnist_exp/models/cls_{name}"),
     ("{name}", "cls_{name}"),
 )
+
+
+def wanted(settings: Any) -> bool:
+    """Whether a study with settings `published` and `published_dir` is to begin at these.
+
+    Raises:
+        UserError: if a folder is named for nothing, or another run is to be begun at too.
+    """
+    if settings.published and settings.from_dir is not None:
+        raise UserError(f"--published --from {settings.from_dir}: begin at one of the two")
+    if settings.published_dir is not None and not settings.published:
+        raise UserError(f"--published-dir {settings.published_dir}: add --published")
+    return settings.published
 
 
 def folder_of(named: Path | None) -> Path:

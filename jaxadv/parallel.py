@@ -5,7 +5,7 @@ gradients and two moments each), and the activations of one batch for each run d
 CPU's device that is one; elsewhere all of them, or `at_once`.
 
 A CPU is one device, unless `use_cores` makes one of each core: most products here are too small for
-several threads to share, and two devices then do nearly twice the work of one.
+several threads to share, and two devices then do half as much again as one (`benchmarks.matrix`).
 
 What holds: on CPUs, one run's numbers are equal to the bit however many devices and processes share
 the runs, as long as XLA's pool has as many threads. It has one for each core the process may use
@@ -35,8 +35,7 @@ from jaxadv.types import PyTree
 def use_cores(count: int | None = None) -> bool:
     """Make every core of a CPU a device, for `over_runs` and `evaluate(spread=True)` to share.
 
-    To be called before jax computes anything. On two cores CNN pairs trained in 0.75 of the time
-    and were attacked in 0.65 of it. Numbers stay the same to the bit; see above.
+    To be called before jax computes anything. Numbers stay the same to the bit; see above.
 
     count: of devices; default as many as XLA has threads, by which its numbers depend on it.
 
