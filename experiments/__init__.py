@@ -11,6 +11,9 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     os._exit(128 + signum)
 
 
-if sys.argv[:1] == ["-m"]:  # what stands there while Python imports what a script is in
-    # That takes seconds, and nothing is lost: Ctrl-C then ends it without a traceback.
+# Whether this process is `python -m …`: so argv begins while Python imports what the script is in.
+AS_SCRIPT = sys.argv[:1] == ["-m"]
+
+if AS_SCRIPT:
+    # Imports take seconds, and nothing is lost: Ctrl-C then ends them without a traceback.
     signal.signal(signal.SIGINT, _stop)

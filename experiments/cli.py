@@ -14,7 +14,7 @@ import jax
 import tyro
 from jax.experimental import multihost_utils
 
-from experiments import options
+from experiments import AS_SCRIPT, options
 from experiments.ending import GRACE, STOPPED, end_within, interruptible, say
 from jaxadv import results
 from jaxadv.data import Splits, load_dataset
@@ -243,10 +243,12 @@ def run(study: Callable[[], None], *, resumable: bool = True) -> None:
         except KeyboardInterrupt:
             line, status = stopped, STOPPED
         except Exception:
-            end_within(GRACE, 1)
+            if AS_SCRIPT:
+                end_within(GRACE, 1)
             raise
         else:
             return
     say(line)
-    end_within(GRACE, status)
+    if AS_SCRIPT:
+        end_within(GRACE, status)
     raise SystemExit(status)

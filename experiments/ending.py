@@ -16,8 +16,7 @@ from typing import Any
 
 from jaxadv.errors import printable
 
-GRACE = 5.0  # seconds that Python has to end once the script has
-LOOK = 0.2  # seconds from one look to the next
+GRACE = 5.0  # seconds that Python has to end
 STOPPED = 130  # the status of a script that Ctrl-C has stopped
 
 
@@ -64,32 +63,15 @@ def interruptible(line: str) -> Iterator[None]:
 
 
 def end_within(seconds: float, status: int) -> None:
-    """See to it that the process ends so long after its script, with this status.
+    """See to it that the process ends so soon, with this status: its script is at its end.
 
     Orbax's threads wait for each other for minutes after a save that failed half way, and Python,
     before it ends, for them.
     """
 
     def end() -> None:
-        while not _script_has_ended():
-            time.sleep(LOOK)
         time.sleep(seconds)
         sys.stdout.flush()
         os._exit(status)
 
     threading.Thread(target=end, daemon=True).start()
-
-
-def _script_has_ended() -> bool:
-    """Whether the main thread does nothing more than wait for the others.
-
-    It counts as alive while the workers of executors are waited for, so its frames are looked at:
-    the outermost is then that of `threading._shutdown`.
-    """
-    main = threading.main_thread()
-    frame = sys._current_frames().get(main.ident or 0)
-    if frame is None or not main.is_alive():
-        return True
-    while frame.f_back is not None:
-        frame = frame.f_back
-    return frame.f_code.co_name == "_shutdown"

@@ -79,6 +79,48 @@ def test_ctrl_c_ends_a_script(code, grace, signals):
     assert said.count("\n") == 2 or "Exception ignored in" in said  # Python's own word for it
 
 
+@pytest.mark.parametrize(
+    ("fault", "status", "last"),
+    [
+        ('UserError("bad input")', 2, "error: bad input"),
+        ('ValueError("a fault")', 1, "ValueError: a fault"),
+        ("KeyboardInterrupt", 130, "stopped: add --resume to go on from the last epoch kept"),
+    ],
+)
+def test_a_script_that_failed_waits_for_no_thread(fault, status, last):
+    """As those of Orbax, which go on for minutes after a save that failed half way."""
+    script = f"""
+import threading, time
+from experiments import cli
+from jaxadv.errors import UserError
+cli.AS_SCRIPT, cli.GRACE = True, 0.1
+def study():
+    threading.Thread(target=time.sleep, args=[600]).start()
+    raise {fault}
+cli.run(study)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=REPOSITORY,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == status
+    assert ended.stderr.splitlines()[-1] == last
+
+
+def test_a_call_within_a_program_leaves_no_thread(capsys):
+    def bad() -> None:
+        raise UserError("bad input")
+
+    before = threading.active_count()
+    with pytest.raises(SystemExit):
+        cli.run(bad)
+    assert threading.active_count() == before
+
+
 def test_ctrl_c_during_imports_is_no_traceback():
     process = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "experiments.plot"],
