@@ -231,22 +231,3 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(tmp_path, room)
     assert ended.returncode == 2
     assert [path.name for path in tmp_path.iterdir()] == ["epoch-1"]
     assert checkpoint.latest(tmp_path, {"w": np.zeros(1000)}) is not None
-
-
-STUCK = """
-import time
-from concurrent.futures import ThreadPoolExecutor
-from experiments import cli
-from jaxadv.errors import UserError
-ThreadPoolExecutor(1).submit(time.sleep, 300)
-def fails():
-    raise UserError("stop")
-cli.run(fails)
-"""
-
-
-def test_a_script_that_failed_ends_though_a_worker_does_not():
-    """Python waits for the workers of executors before its main thread counts as ended."""
-    ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, timeout=60)
-    assert ended.stderr == b"error: stop\n"
-    assert ended.returncode == 2

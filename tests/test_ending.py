@@ -87,15 +87,19 @@ def test_ctrl_c_ends_a_script(code, grace, signals):
         ("KeyboardInterrupt", 130, "stopped: add --resume to go on from the last epoch kept"),
     ],
 )
-def test_a_script_that_failed_waits_for_no_thread(fault, status, last):
-    """As those of Orbax, which go on for minutes after a save that failed half way."""
+def test_a_script_that_failed_waits_for_no_worker(fault, status, last):
+    """As those of Orbax, which go on for minutes after a save that failed half way.
+
+    Python waits for the workers of executors before its main thread counts as ended.
+    """
     script = f"""
-import threading, time
+import time
+from concurrent.futures import ThreadPoolExecutor
 from experiments import cli
 from jaxadv.errors import UserError
 cli.AS_SCRIPT, cli.GRACE = True, 0.1
 def study():
-    threading.Thread(target=time.sleep, args=[600]).start()
+    ThreadPoolExecutor().submit(time.sleep, 600)
     raise {fault}
 cli.run(study)
 """
