@@ -8,7 +8,8 @@ one program, and attacked with FGSM. The paper finds no dependence of transfer o
 that stays high on natural and adversarial inputs.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,24 +17,33 @@ import jax
 import numpy as np
 import optax
 
-from experiments import cli, features, measure
-from experiments.measure import Keys, Measured
-from experiments.pairs import each_model
-from experiments.train import trained
-from jaxadv import training
-from jaxadv.attacks import fgsm
+from experiments.frame import pairs, settings
+from experiments.frame.finished import Finished
+from experiments.frame.grid import Cohort, Variant
+from experiments.frame.job import Job
+from experiments.frame.measure import runs
+from experiments.frame.parts import Measured
+from experiments.frame.run import main
+from experiments.frame.settings import Radii
+from experiments.frame.study import Study
+from experiments.frame.tables import distance, networks, transfer
+from experiments.frame.tables.table import Table
+from experiments.frame.trials import Trial, fgsm_trial
+from jaxadv import plots
 from jaxadv.data import Splits
 from jaxadv.defences import parametric_distance
-from jaxadv.ensemble import Ensemble, stacked
+from jaxadv.ensemble import stacked
 from jaxadv.losses import squared_distance
-
-STUDY = "parametric_distance"
+from jaxadv.results import Row
+from jaxadv.training import State
 
 
 @dataclass(frozen=True)
-class Settings(cli.Common):
-    """Pairs at chosen distances in weight space: train, attack, regress transfer on distance."""
+class Training(settings.Training):
+    """How pairs are drawn to their distance."""
 
+    epochs: settings.Count = 10
+    """Training epochs."""
     model: Literal["cnn", "fc"] = "cnn"
     """Architecture."""
     distances: tuple[float, ...] = (1000.0, 1500.0, 2000.0, 2500.0, 3000.0)
@@ -42,92 +52,70 @@ class Settings(cli.Common):
     """λ of the distance loss (D_t − ‖θ1 − θ2‖²)²."""
     joined: Literal["sum", "root_sum_square"] = "sum"
     """How the two cross-entropies join."""
-    epochs: int = 10
-    """Training epochs."""
-    batch_size: int = 1000
-    """Images a batch."""
-    learning_rate: float = 5e-3
-    """Of Adam."""
-    eps: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2)
+
+
+@dataclass(frozen=True)
+class Attacks(settings.Attacks):
+    """FGSM on each network and on both."""
+
+    eps: Radii = (0.05, 0.1, 0.15, 0.2)
     """FGSM radii, linf, image range [0, 1]."""
-    combine: Literal["loss", "logits", "probabilities", "gradients"] = "loss"
+    combine: pairs.Combine = "loss"
     """Where the members are joined when both are attacked at once."""
 
 
+@dataclass(frozen=True)
+class Settings(settings.Settings):
+    """Pairs at chosen distances in weight space: train, attack, regress transfer on distance."""
+
+    training: Training = Training()
+    attacks: Attacks = Attacks()
+
+
 PRESETS = {
-    "paper": (PAPER := Settings(preset="paper")),
-    "quick": replace(PAPER, preset="quick", seeds=2, train_examples=20000),
-    "smoke": replace(
-        PAPER,
-        preset="smoke",
-        data="digits",
-        seeds=2,
-        epochs=30,
-        batch_size=359,
-        distances=(100.0, 300.0, 500.0),
+    "paper": (PAPER := Settings()),
+    "quick": PAPER.but(seeds=2, train_examples=20000),
+    "smoke": PAPER.but(
+        dataset="digits", seeds=2, epochs=30, batch_size=359, distances=(100.0, 300.0, 500.0)
     ),
 }
 
 
-def train_pairs(
-    settings: Settings, ensemble: Ensemble, splits: Splits, out: Path
-) -> training.State:
-    """The trained runs: every distance by every seed, in that order."""
-    phase = parametric_distance(
-        ensemble,
-        optax.adam(settings.learning_rate),
-        strength=settings.strength,
-        joined=settings.joined,
-    )
-    seeds = settings.seed_list * len(settings.distances)
-    targets = np.repeat(settings.distances, settings.seeds)
-    state = training.init(ensemble.init, [phase], splits.train, seeds, {"distance": targets})
-    return trained(
-        settings.model,
-        ensemble,
-        [phase],
-        state,
-        splits.train,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        directory=out,
-        reuse=settings.from_dir,
-        at_once=settings.runs_at_once,
-    )
-
-
-def measured(
-    settings: Settings, ensemble: Ensemble, state: training.State, splits: Splits, out: Path
-) -> Measured:
-    """Natural images and FGSM; rows carry the run's target and measured distance."""
-    runs: list[Keys] = [
-        {
-            "model": settings.model,
-            "defence": "parametric_distance",
-            "seed": int(seed),
-            "target_distance": float(target),
-            "distance": _rounded(float(squared_distance(_of_run(state, number)))),
-        }
-        for number, (seed, target) in enumerate(
-            zip(state.seed, state.settings["distance"], strict=True)
-        )
+def cohorts(settings: Settings, splits: Splits) -> list[Cohort]:
+    """Pairs at each distance."""
+    model = settings.training.model
+    ensemble = stacked(pairs.MODELS[model](len(splits.class_names)))
+    variants = [
+        Variant("parametric_distance", {"distance": target}, {"target_distance": target})
+        for target in settings.training.distances
     ]
+    return [Cohort(model, model, ensemble, variants)]
 
-    def attacked() -> Measured:
-        return measure.attacked(
-            measure.Trial("fgsm", "linf", fgsm, np.asarray(settings.eps, np.float32)),
-            ensemble,
-            state,
-            splits.test,
-            runs,
-            combine=settings.combine,
-            with_features=True,
-            keep=settings.save_adversarial,
-            at_once=settings.runs_at_once,
-        )
 
-    natural = measure.once(out, "natural", lambda: measure.natural(ensemble, state, splits, runs))
-    return measure.together([natural, measure.once(out, "fgsm-linf", attacked)])
+def train(job: Job[Settings]) -> State:
+    """The trained pairs."""
+    training = job.settings.training
+    phase = parametric_distance(
+        job.ensemble,
+        optax.adam(training.learning_rate),
+        strength=training.strength,
+        joined=training.joined,
+    )
+    return job.trained([phase])
+
+
+def trials(settings: Settings, splits: Splits) -> list[Trial]:
+    """FGSM."""
+    return [fgsm_trial(settings.attacks.eps)._replace(combine=settings.attacks.combine)]
+
+
+def measured(job: Job[Settings], state: State) -> Measured:
+    """Natural images and FGSM; rows carry the run's measured distance too."""
+    keys = [
+        {**run, "distance": _rounded(float(squared_distance(_of_run(state, number))))}
+        for number, run in enumerate(job.runs())
+    ]
+    return runs.measured(job, state, runs=keys, with_features=True)
 
 
 def _rounded(distance: float) -> float | None:
@@ -135,25 +123,44 @@ def _rounded(distance: float) -> float | None:
     return round(distance, 3) if np.isfinite(distance) else None
 
 
-def _of_run(state: training.State, number: int) -> dict[str, np.ndarray]:
+def _of_run(state: State, number: int) -> dict[str, np.ndarray]:
     return jax.tree.map(lambda leaf: leaf[number], state.variables["params"])
 
 
-def study(settings: Settings) -> None:
-    """Train, attack, measure, write and draw."""
-
-    def one(name: str, ensemble: Ensemble, splits: Splits, out: Path) -> Measured:
-        return measured(
-            settings, ensemble, train_pairs(settings, ensemble, splits, out), splits, out
-        )
-
-    each_model(STUDY, settings, [settings.model], stacked, one, features.check_samples)
+def named(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose variant is named by the distance that its pairs were trained to."""
+    return [{**row, "variant": f"‖θ1 − θ2‖² → {row['target_distance']:g}"} for row in rows]
 
 
-def main() -> None:
-    """Entry point of the script."""
-    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
+def of_networks(rows: Sequence[Row]) -> Table:
+    """The networks at each distance."""
+    return networks.networks(named(rows))
 
+
+def of_attacks(rows: Sequence[Row]) -> Table:
+    """Success on one and on both at each distance."""
+    return transfer.one_and_all(named(rows))
+
+
+def panels(run: Finished, folder: Path) -> None:
+    """The paper's Fig 1."""
+    plots.distance_panels(run.rows, folder / "distance.png")
+
+
+STUDY = Study(
+    name="parametric_distance",
+    paper="Wiedeman & Wang (Patterns 2022), Fig 1",
+    presets=PRESETS,
+    cohorts=cohorts,
+    train=train,
+    trials=trials,
+    measured=measured,
+    check=pairs.check_features,
+    tables=[of_networks, distance.slopes, of_attacks],
+    figures=[panels],
+    keys=("distance", "target_distance"),
+    minutes={"smoke": 1, "quick": 8, "paper": 40},
+)
 
 if __name__ == "__main__":
-    main()
+    main(STUDY)

@@ -18,6 +18,7 @@ from typing import Any
 import jax
 
 from jaxadv import leftovers, sums
+from jaxadv.configs import differences
 from jaxadv.environment import cores, environment
 from jaxadv.errors import UserError
 from jaxadv.files import read_json, read_summed, write_summed
@@ -197,10 +198,10 @@ def _compare(directory: Path, wanted: dict[str, Any]) -> None:
     found = read_config(directory)
     if found == wanted:
         return
-    keys = sorted(k for k in found.keys() | wanted if found.get(k) != wanted.get(k))
-    differences = ", ".join(f"{k} {found.get(k)!r}, now {wanted.get(k)!r}" for k in keys[:3])
+    apart = differences(wanted, found, both=True)[:3]
+    words = ", ".join(f"{name} {there!r}, now {here!r}" for name, here, there in apart)
     raise UserError(
-        f"{directory}: holds a run of another configuration ({differences}); choose a new --out"
+        f"{directory}: holds a run of another configuration ({words}); choose a new --out"
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxadv import sums
+from jaxadv.configs import differences
 from jaxadv.errors import UserError
 from jaxadv.files import read_json, sync, write_summed
 
@@ -60,7 +61,4 @@ def difference(folder: Path, config: Mapping[str, Any]) -> str:
     What it was written with beside them is passed over, as is a folder without a manifest.
     """
     there = read_json(folder / NAME)["config"] if exists(folder) else config
-    for key, value in config.items():
-        if there.get(key) != value:
-            return f"{key} {there.get(key)!r}, not {value!r}"
-    return ""
+    return next((f"{name} {b!r}, not {a!r}" for name, a, b in differences(config, there)), "")

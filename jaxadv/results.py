@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from jaxadv import sums
+from jaxadv.configs import differences
 from jaxadv.environment import environment
 from jaxadv.errors import UserError
 from jaxadv.files import (
@@ -178,9 +179,8 @@ def _check_alike(first: dict[str, Any], run: dict[str, Any]) -> None:
             f"runs are of different experiments: {first['experiment']} and {run['experiment']}; "
             "merge runs of one"
         )
-    for key in sorted(first["config"].keys() | run["config"]):
-        if key != "seeds" and first["config"].get(key) != run["config"].get(key):
+    for name, one, other in differences(first["config"], run["config"], both=True):
+        if name != "seeds":
             raise UserError(
-                f"runs differ in {key}: {first['config'].get(key)!r} and "
-                f"{run['config'].get(key)!r}; merge runs of one configuration"
+                f"runs differ in {name}: {one!r} and {other!r}; merge runs of one configuration"
             )

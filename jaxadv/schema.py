@@ -21,7 +21,7 @@ from jaxadv.errors import UserError
 
 REQUIRED = ("metric", "value", "n", "seed")
 TEXTS = (
-    *("metric", "model", "defence", "attack", "ball", "source", "target", "split", "direction"),
+    *("metric", "model", "variant", "attack", "ball", "source", "target", "split", "combine"),
     *("features_of", "from_features_of"),
 )
 COUNTS = ("n", "seed", "epoch", "of")

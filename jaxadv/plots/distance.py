@@ -11,13 +11,13 @@ from jaxadv.metrics import mean_line
 from jaxadv.plots import style
 from jaxadv.plots.reduce import (
     Cloud,
+    across,
     against_distance,
-    attacked,
     distinct,
+    settings_of,
     single_source,
     unknown_pairs,
     why_unknown,
-    within,
 )
 from jaxadv.results import Row, select
 
@@ -34,18 +34,20 @@ def distance_panels(rows: Sequence[Row], path: str | Path) -> None:
     diverged, whose distance is null, are no points: each panel says how many they are.
     """
     rows = single_source(row for row in rows if "distance" in row)
-    transfer, natural = attacked(rows, "transfer_rate"), select(rows, metric="r_squared", eps=None)
-    adversarial = attacked(rows, "r_squared")
-    settings = distinct(transfer + adversarial, "model", "attack", "ball")
+    transfer, natural = across(rows, "transfer_rate"), select(rows, metric="r_squared", eps=None)
+    adversarial = across(rows, "r_squared")
+    settings = settings_of(transfer + adversarial, ["model", "attack", "ball"])
     with style.drawing(path, len(settings), 2, height=4.4 * max(len(settings), 1)) as (_, grid):
         if not settings:
             style.blank(grid[0, 0], "no rows with a distance")
             style.blank(grid[0, 1])
         for (left, right), setting in zip(grid, settings, strict=False):
-            draw_transfer(left, within(transfer, setting))
-            draw_correlation(right, within(adversarial, setting), select(natural, model=setting[0]))
+            draw_transfer(left, select(transfer, **setting))
+            draw_correlation(
+                right, select(adversarial, **setting), select(natural, model=setting["model"])
+            )
             for ax in (left, right):
-                ax.set_title(style.heading(*setting))
+                ax.set_title(style.heading(setting))
                 ax.set_xlabel("squared parameter distance ‖θ₁ − θ₂‖²")
 
 

@@ -1,4 +1,4 @@
-"""Any metric against the attack's radius."""
+"""Any metric against any key of its rows, the attack's radius as a rule."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +12,12 @@ from jaxadv.plots import style
 from jaxadv.plots.reduce import (
     Point,
     Setting,
-    against_eps,
-    attacked,
+    across,
+    against,
     distinct,
+    settings_of,
     single_source,
     why_unknown,
-    within,
 )
 from jaxadv.results import Row, select
 
@@ -27,36 +27,44 @@ def metric_lines(
     metric: str,
     path: str | Path,
     *,
+    x: str = "eps",
+    down: str = "model",
+    panels: Sequence[str] = ("attack", "ball"),
+    colour: str = "variant",
     label: str | None = None,
-    across: str | None = None,
+    across_label: str | None = None,
     limits: tuple[float, float] | None = (0.0, 1.0),
 ) -> None:
-    """Mean of `metric` against ε, with its 95 % interval over seeds as a band.
+    """Mean of `metric` against a key of its rows, its 95 % interval over seeds as a band.
 
-    One row of panels a model, one column an attack and ball, one colour a defence. Examples crafted
-    on one member are a full line, those crafted on all at once a dashed one. Where no seed has a
-    value a word says why, 0/0 or networks that diverged, and the legend how many of these.
-    label: of the vertical axis. limits: of the vertical axis; None takes what the data need.
-    across: of the horizontal axis, where the rows' "eps" is something else.
+    x: the key across. down: the key whose values have a row of panels each. panels: the keys whose
+    values have a column each. colour: the key whose values have a colour each. Examples crafted on
+    one member are a full line, those crafted on all at once a dashed one. Where no seed has a value
+    a word says why, 0/0 or networks that diverged, and the legend how many of these.
+    label, across_label: of the axes, if not the metric's and the key's name.
+    limits: of the vertical axis; None takes what the data need.
     """
-    rows, label = attacked(rows, metric), label or style.words(metric)
-    models, attacks = distinct(rows, "model") or [None], distinct(rows, "attack", "ball")
-    colours = style.defence_colours(distinct(rows, "defence"))
-    height = style.grid_height(len(models))
-    with style.drawing(path, len(models), len(attacks), height=height) as (figure, grid):
+    rows, label = across(rows, metric, x), label or style.words(metric)
+    lines, columns = settings_of(rows, [down]), settings_of(rows, panels)
+    colours = style.colours_of(distinct(rows, colour))
+    height = style.grid_height(len(lines))
+    with style.drawing(path, len(lines), len(columns), height=height) as (figure, grid):
         if not rows:
             style.blank(grid[0, 0], f"no {label}")
         points: dict[str, list[Point]] = {name: [] for name in colours}
         why = why_unknown(metric)
-        for line, model in zip(grid, models, strict=False):
-            for ax, (attack, ball) in zip(line, attacks, strict=False):
-                draw_lines(ax, rows, (model, attack, ball), colours, points, why)
-                if across is not None:
-                    ax.set_xlabel(across)
+        for line, first in zip(grid, lines, strict=False):
+            for ax, column in zip(line, columns, strict=False):
+                setting = {**first, **column}
+                here = select(rows, **setting)
+                each = {name: select(here, **{colour: name}) for name in colours}
+                draw_lines(ax, each, x, setting, colours, points, why)
+                if across_label is not None:
+                    ax.set_xlabel(across_label)
                 if limits is not None:
                     style.limit(ax, *limits)
         style.label_rows(grid, label, shared=limits is not None)
-        marks = {name: Line2D([], [], color=colour, lw=2) for name, colour in colours.items()}
+        marks = {name: Line2D([], [], color=shade, lw=2) for name, shade in colours.items()}
         styles = {
             "crafted on one network": Line2D([], [], color=style.GREY, lw=2),
             "crafted on all": Line2D([], [], color=style.GREY, lw=2, ls="--"),
@@ -67,39 +75,41 @@ def metric_lines(
 
 def draw_lines(
     ax: Axes,
-    rows: Sequence[Row],
+    each: dict[str, list[Row]],
+    x: str,
     setting: Setting,
     colours: dict[str, str],
     points: dict[str, list[Point]],
     why: str,
 ) -> None:
-    """One panel; adds what it draws to each defence's points."""
-    here = within(rows, setting)
-    if not here:
+    """One panel of the rows of each colour; adds what it draws to each colour's points."""
+    places = sorted({row[x] for rows in each.values() for row in rows})
+    if not places:
         style.blank(ax)
         return
-    for index, (defence, colour) in enumerate(colours.items()):
-        mine, missing = select(here, defence=defence), dict[float, Point]()
+    for index, (name, mine) in enumerate(each.items()):
+        missing = dict[float, Point]()
         for chosen, dashes in ((single_source(mine), "-"), (select(mine, source=ALL), "--")):
-            found = against_eps(chosen)
-            draw_line(ax, [point for point in found if point.value is not None], colour, dashes)
-            missing |= {point.eps: point for point in found if point.value is None}
-            points[defence] += found
+            found = against(chosen, x)
+            known = [point for point in found if point.value is not None]
+            draw_line(ax, known, colours[name], dashes)
+            missing |= {point.x: point for point in found if point.value is None}
+            points[name] += found
         for point in missing.values():
-            style.no_value(ax, point.eps, point, colour, why, 9 * index)
-    radii = style.spread(sorted(distinct(here, "eps")), 0.08)
-    ax.set_title(style.heading(*setting))
-    ax.set_xticks(radii, [f"{eps:.3g}" for eps in radii])
-    ax.set_xlabel(style.radius_label(setting[2]))
+            style.no_value(ax, point.x, point, colours[name], why, 9 * index)
+    ticks = style.spread(places, 0.08)
+    ax.set_title(style.heading(setting))
+    ax.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    ax.set_xlabel(style.axis_label(x, setting))
 
 
 def draw_line(ax: Axes, points: Sequence[Point], colour: str, dashes: str) -> None:
     """One line with its band, through points that have a value."""
     if not points:
         return
-    eps = np.array([point.eps for point in points])
+    places = np.array([point.x for point in points])
     values = [point.value for point in points if point.value is not None]
     mean = np.array([value.mean for value in values])
     half = np.array([np.nan if value.half is None else value.half for value in values])
-    ax.fill_between(eps, mean - half, mean + half, color=colour, alpha=0.16, lw=0)
-    ax.plot(eps, mean, dashes, color=colour, lw=1.8, marker="o", ms=4)
+    ax.fill_between(places, mean - half, mean + half, color=colour, alpha=0.16, lw=0)
+    ax.plot(places, mean, dashes, color=colour, lw=1.8, marker="o", ms=4)

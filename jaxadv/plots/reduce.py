@@ -1,13 +1,13 @@
 """From long-form rows to the numbers a figure shows; pure, so that they can be tested."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from jaxadv.evaluation import ALL
 from jaxadv.metrics import Interval
 from jaxadv.results import Row, over_seeds, select, unknown
 
-Setting: TypeAlias = tuple[str | None, str | None, str | None]  # model, attack, ball
+Setting: TypeAlias = Mapping[str, Any]  # keys of rows and their values: what a panel shows
 
 
 def distinct(rows: Iterable[Row], *keys: str) -> list[Any]:
@@ -23,10 +23,16 @@ def distinct(rows: Iterable[Row], *keys: str) -> list[Any]:
     return list(found)
 
 
-def attacked(rows: Iterable[Row], metric: str) -> list[Row]:
-    """Rows of a metric measured under an attack of some radius; each names its defence."""
-    chosen = [row for row in select(rows, metric=metric) if row.get("eps") is not None]
-    return [{"defence": "no defence", **row} for row in chosen]
+def across(rows: Iterable[Row], metric: str, x: str = "eps") -> list[Row]:
+    """Rows of a metric that have the key `x`; each names its variant."""
+    chosen = [row for row in select(rows, metric=metric) if row.get(x) is not None]
+    return [{"variant": "no defence", **row} for row in chosen]
+
+
+def settings_of(rows: Iterable[Row], keys: Sequence[str]) -> list[dict[str, Any]]:
+    """The distinct values of some keys, in order of appearance, as `select` takes them."""
+    found = dict.fromkeys(tuple(row.get(key) for key in keys) for row in rows)
+    return [dict(zip(keys, values, strict=True)) for values in found]
 
 
 def single_source(rows: Iterable[Row]) -> list[Row]:
@@ -34,33 +40,39 @@ def single_source(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.get("source") != ALL]
 
 
-def within(rows: Iterable[Row], setting: Setting) -> list[Row]:
-    """Rows of one (model, attack, ball)."""
-    model, attack, ball = setting
-    return select(rows, model=model, attack=attack, ball=ball)
+def members_of(rows: Iterable[Row]) -> list[str]:
+    """The members that something was measured of, "1", "2", …"""
+    found = {row["target"] for row in rows if "target" in row}
+    return sorted(found - {"ensemble"}, key=lambda name: (len(name), name))
+
+
+def sources_of(rows: Iterable[Row]) -> list[str]:
+    """The members that were attacked one at a time."""
+    found = {row["source"] for row in rows if "source" in row}
+    return sorted(found - {ALL}, key=lambda name: (len(name), name))
 
 
 class Point(NamedTuple):
-    """A radius and the interval over seeds there; None where no seed has a value.
+    """A place on the horizontal axis and the interval over seeds there; None where no seed has one.
 
     lost: how many seeds have none though something was measured: of networks that diverged.
     """
 
-    eps: float
+    x: float
     value: Interval | None
     lost: int = 0
 
 
-def against_eps(rows: Iterable[Row]) -> list[Point]:
-    """For each radius, ascending: the mean over a seed's rows, then the interval over seeds."""
+def against(rows: Iterable[Row], x: str = "eps") -> list[Point]:
+    """For each value of the key `x`, ascending: the mean over a seed's rows, then over seeds."""
     rows = list(rows)
-    radii = sorted(distinct(rows, "eps"))
-    return [Point(eps, over_seeds(rows, eps=eps), unknown_seeds(rows, eps)) for eps in radii]
+    places = {at: select(rows, **{x: at}) for at in sorted(distinct(rows, x))}
+    return [Point(at, over_seeds(here), unknown_seeds(here)) for at, here in places.items()]
 
 
-def unknown_seeds(rows: Iterable[Row], eps: float) -> int:
-    """How many seeds have a row at a radius that is unknown."""
-    return len({row["seed"] for row in select(rows, eps=eps) if unknown(row)})
+def unknown_seeds(rows: Iterable[Row]) -> int:
+    """How many seeds have a row that is unknown."""
+    return len({row["seed"] for row in rows if unknown(row)})
 
 
 def why_unknown(metric: str) -> str:

@@ -79,12 +79,12 @@ MODELS = {"cnn": "CNN", "fc": "FC", "dna": "DNA"}
 BALLS = {"linf": r"$\ell_\infty$", "l2": r"$\ell_2$"}
 
 
-def defence_colours(defences: Sequence[str]) -> dict[str, str]:
-    """A colour for each defence, the same in every figure for those of the main study."""
-    others = [name for name in defences if name not in NAMED]
-    free = [*OTHERS, *(colour for name, colour in NAMED.items() if name not in defences)]
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each variant, the same in every figure for those of the main study."""
+    others = [name for name in names if name not in NAMED]
+    free = [*OTHERS, *(colour for name, colour in NAMED.items() if name not in names)]
     rest = {name: free[i % len(free)] for i, name in enumerate(others)}
-    return {name: NAMED.get(name) or rest[name] for name in defences}
+    return {name: NAMED.get(name) or rest[name] for name in names}
 
 
 def ordered_colours(count: int) -> list[tuple[float, ...]]:
@@ -92,19 +92,26 @@ def ordered_colours(count: int) -> list[tuple[float, ...]]:
     return [mpl.colormaps["viridis"](v) for v in np.linspace(0.82, 0.12, max(count, 1))][:count]
 
 
-def heading(model: str | None, attack: str | None, ball: str | None) -> str:
-    """The title of a panel, such as "CNN · FGSM · l∞"."""
-    words = [
-        model and MODELS.get(model, model),
-        attack and attack.upper().replace("_", "-"),
-        ball and BALLS.get(ball, ball),
-    ]
-    return " · ".join(word for word in words if word)
+def heading(setting: Mapping[str, Any]) -> str:
+    """The title of a panel, such as "CNN · FGSM · l∞ · ε = 0.1"."""
+    return " · ".join(_worded(key, value) for key, value in setting.items() if value is not None)
 
 
-def radius_label(ball: str | None) -> str:
-    """The label of an axis of attack radii."""
-    return f"{BALLS.get(ball or '', ball or '')} radius, image range [0, 1]".strip()
+def _worded(key: str, value: Any) -> str:
+    if key == "attack":
+        return str(value).upper().replace("_", "-")
+    if key == "eps":
+        return f"ε = {value:.3g}"
+    known = {"model": MODELS, "ball": BALLS}.get(key, {})
+    return known.get(value, str(value))
+
+
+def axis_label(x: str, setting: Mapping[str, Any]) -> str:
+    """The label of a horizontal axis: of a key of rows."""
+    if x != "eps":
+        return words(x)
+    ball = setting.get("ball") or ""
+    return f"{BALLS.get(ball, ball)} radius, image range [0, 1]".strip()
 
 
 def words(name: str) -> str:
@@ -202,7 +209,7 @@ def legend_above(
     extra: Mapping[str, Artist] | None = None,
     why: str = "diverged",
 ) -> None:
-    """One legend for all panels, above them: each defence with its counts of seeds, then `extra`.
+    """One legend for all panels, above them: each variant with its counts of seeds, then `extra`.
 
     It says that intervals are drawn where any value stands for more than one seed, and how many
     seeds have none, `why` in a word.

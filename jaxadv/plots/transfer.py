@@ -10,12 +10,12 @@ from jaxadv.plots import style
 from jaxadv.plots.reduce import (
     Point,
     Setting,
-    against_eps,
-    attacked,
+    across,
+    against,
     distinct,
+    settings_of,
     single_source,
     why_unknown,
-    within,
 )
 from jaxadv.results import Row, select
 
@@ -23,20 +23,20 @@ from jaxadv.results import Row, select
 def transfer_bars(rows: Sequence[Row], path: str | Path) -> None:
     """Mean transfer rate, averaged over directions, with its 95 % interval over seeds, against ε.
 
-    One row of panels a model, one column an attack and ball, one colour a defence. A rate that is
+    One row of panels a model, one column an attack and ball, one colour a variant. A rate that is
     0/0 for every seed, or of networks that diverged, is written as such, for it is not zero.
     """
-    rows = single_source(attacked(rows, "transfer_rate"))
-    models, attacks = distinct(rows, "model") or [None], distinct(rows, "attack", "ball")
-    colours = style.defence_colours(distinct(rows, "defence"))
+    rows = single_source(across(rows, "transfer_rate"))
+    models, attacks = settings_of(rows, ["model"]), settings_of(rows, ["attack", "ball"])
+    colours = style.colours_of(distinct(rows, "variant"))
     height = style.grid_height(len(models))
     with style.drawing(path, len(models), len(attacks), height=height) as (figure, grid):
         points: dict[str, list[Point]] = {name: [] for name in colours}
         if not rows:
             style.blank(grid[0, 0], "no transfer rates")
         for line, model in zip(grid, models, strict=False):
-            for ax, (attack, ball) in zip(line, attacks, strict=False):
-                draw_bars(ax, rows, (model, attack, ball), colours, points)
+            for ax, attack in zip(line, attacks, strict=False):
+                draw_bars(ax, rows, {**model, **attack}, colours, points)
         style.label_rows(grid, "transfer rate")
         boxes = {name: Patch(color=colour) for name, colour in colours.items()}
         style.legend_above(figure, boxes, points)
@@ -49,18 +49,18 @@ def draw_bars(
     colours: dict[str, str],
     points: dict[str, list[Point]],
 ) -> None:
-    """One panel; adds what it draws to each defence's points."""
-    here = within(rows, setting)
+    """One panel; adds what it draws to each variant's points."""
+    here = select(rows, **setting)
     if not here:
         style.blank(ax)
         return
     radii = sorted(distinct(here, "eps"))
     width = 0.8 / len(colours)
-    for index, (defence, colour) in enumerate(colours.items()):
+    for index, (variant, colour) in enumerate(colours.items()):
         offset = (index - (len(colours) - 1) / 2) * width
-        for point in against_eps(select(here, defence=defence)):
-            x = radii.index(point.eps) + offset
-            points[defence].append(point)
+        for point in against(select(here, variant=variant)):
+            x = radii.index(point.x) + offset
+            points[variant].append(point)
             if point.value is None:
                 style.no_value(ax, x, point, colour, why_unknown("transfer_rate"))
                 continue
@@ -68,9 +68,9 @@ def draw_bars(
             ax.bar(x, mean, 0.92 * width, color=colour)
             if half is not None:
                 ax.errorbar(x, mean, half, color=style.INK, elinewidth=1.1, capsize=2)
-    ax.set_title(style.heading(*setting))
+    ax.set_title(style.heading(setting))
     ax.set_xticks(range(len(radii)), [f"{eps:.3g}" for eps in radii])
     ax.tick_params(axis="x", length=0)
     ax.set_xlim(-0.5, len(radii) - 0.5)
     ax.set_ylim(0, 1)
-    ax.set_xlabel(style.radius_label(setting[2]))
+    ax.set_xlabel(style.axis_label("eps", setting))

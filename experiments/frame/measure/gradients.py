@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.rows import Keys, finite, row
+from experiments.frame.rows import Keys, finite, row
 from jaxadv.compilation import jit
 from jaxadv.data import Dataset
 from jaxadv.data.batches import to_float

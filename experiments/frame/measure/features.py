@@ -1,4 +1,4 @@
-"""What a study measures on the members' features."""
+"""What is measured on the members' features, each function of one run."""
 
 from collections.abc import Callable
 
@@ -18,18 +18,32 @@ SCATTER_POINTS = 2000
 
 
 def feature_scores(members: tuple[Array, ...]) -> dict[str, Array]:
-    """R² of every ordered pair of members, in-sample and held-out, on halves of the samples.
+    """R² of every ordered pair of members `[M, M]`, in-sample and held-out, on halves of the images.
 
-    NaN where a feature is not finite, in whichever half.
+    From a row's features a column's are predicted; NaN on the diagonal, and where a feature is not
+    finite, in whichever half.
     """
-    scores = {}
-    for i, source in enumerate(members, start=1):
-        for j, target in enumerate(members, start=1):
-            if i != j:
-                inside, outside = _scores(source, target)
-                scores[f"r_squared {i}>{j}"] = inside
-                scores[f"r_squared_held_out {i}>{j}"] = outside
-    return scores
+    names = ("r_squared", "r_squared_held_out")
+    return dict(zip(names, _each_pair(members, members), strict=True))
+
+
+def logit_scores(members: tuple[Array, ...], logits: Array) -> dict[str, Array]:
+    """Held-out R² of a column's logits, of `[M, N, C]`, from a row's features; NaN on the diagonal.
+
+    R² of features weighs their directions by variance; this one asks for those that decide.
+    """
+    return {"logit_r_squared_held_out": _each_pair(members, tuple(logits))[1]}
+
+
+def _each_pair(members: tuple[Array, ...], targets: tuple[Array, ...]) -> tuple[Array, Array]:
+    """In-sample and held-out R² `[M, M]` of each target from every other member's features."""
+    unknown, numbered = jnp.full((), jnp.nan), list(enumerate(targets))
+    scores = [
+        [_scores(source, target) if i != j else (unknown, unknown) for j, target in numbered]
+        for i, source in enumerate(members)
+    ]
+    whole = jnp.asarray(scores)
+    return whole[..., 0], whole[..., 1]
 
 
 def _scores(source: Array, target: Array) -> tuple[Array, Array]:
@@ -37,19 +51,6 @@ def _scores(source: Array, target: Array) -> tuple[Array, Array]:
     finite = jnp.isfinite(source).all() & jnp.isfinite(target).all()
     inside, outside = held_out_r_squared(source, target)
     return jnp.where(finite, inside, jnp.nan), jnp.where(finite, outside, jnp.nan)
-
-
-def logit_scores(members: tuple[Array, ...], logits: Array) -> dict[str, Array]:
-    """Held-out R² of each member's logits `[M, N, C]` from every other member's features.
-
-    R² of features weighs their directions by variance; this one asks for those that decide.
-    """
-    return {
-        f"logit_r_squared_held_out {i}>{j}": _scores(source, target)[1]
-        for i, source in enumerate(members, start=1)
-        for j, target in enumerate(logits, start=1)
-        if i != j
-    }
 
 
 def all_features(ensemble: Ensemble, variables: Variables, images: Array) -> tuple[Array, ...]:

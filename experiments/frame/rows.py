@@ -1,13 +1,14 @@
 """Predictions and features of trained runs to rows in long form."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 
 from jaxadv import metrics
 from jaxadv.attacks import Flags
-from jaxadv.evaluation import ALL
+from jaxadv.evaluation import ALL, Predictions, Sources
 from jaxadv.metrics import Rate
 from jaxadv.results import Row
 from jaxadv.types import Array
@@ -53,7 +54,7 @@ def attack_rows(
     adversarial: Array,
     clean: Array,
     labels: Array,
-    sources: Mapping[str, tuple[int, ...]],
+    sources: Sources,
     keys: Keys,
     alarms: Sequence[float] = (USUAL_ALARMS,),
 ) -> Iterator[Row]:
@@ -100,6 +101,21 @@ def attack_rows(
                 yield from _detection_rows(apart, harmful, alarms, to, "_transferred")
 
 
+def pair_rows(
+    run: Predictions,
+    number: int,
+    sources: Sources,
+    keys: Keys,
+    alarms: Sequence[float] = (USUAL_ALARMS,),
+) -> Iterator[Row]:
+    """`attack_rows` of one run at one radius, and R² of the features where it was measured."""
+    adversarial = run.adversarial[number]
+    yield from attack_rows(adversarial, run.clean, run.labels, sources, keys, alarms)
+    for s, source in enumerate(sources):
+        scores = {name: value[number, s] for name, value in run.extras.items()}
+        yield from feature_rows(scores, len(run.labels) // 2, {**keys, "source": source})
+
+
 def flag_rows(flags: Flags, keys: Keys) -> Iterator[Row]:
     """Shares of examples `[N]` whose gradient was not finite, or exactly 0, on an attack's way."""
     yield row("nonfinite_gradients", metrics.rate(flags.nonfinite), **keys)
@@ -118,18 +134,11 @@ def _detection_rows(
 
 
 def feature_rows(measured: Mapping[str, Array], n: int, keys: Keys) -> Iterator[Row]:
-    """R² in both directions: scalars named `r_squared 1>2`, as `features.feature_scores` does.
+    """R² of every ordered pair of members, `[M, M]` each, as `features.feature_scores` has them.
 
     features_of: whose features, or in a metric of logits whose logits, are predicted.
     """
-    for name, value in measured.items():
-        metric, _, direction = name.partition(" ")
-        source, _, target = direction.partition(">")
-        yield {
-            "metric": metric,
-            "value": finite(value),
-            "n": n,
-            **keys,
-            "features_of": target,
-            "from_features_of": source,
-        }
+    for metric, scores in measured.items():
+        for i, j in permutations(range(len(scores)), 2):
+            of = {"features_of": str(j + 1), "from_features_of": str(i + 1)}
+            yield {"metric": metric, "value": finite(scores[i, j]), "n": n, **keys, **of}

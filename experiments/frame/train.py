@@ -14,7 +14,7 @@ from jax.experimental import multihost_utils
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiments import cli
+from experiments.frame.settings import trained_by
 from jaxadv import checkpoint, results, training
 from jaxadv.data import Dataset
 from jaxadv.data.batches import to_float
@@ -84,7 +84,7 @@ def _say_diverged(name: str, state: State, runs: set[int]) -> None:
 def _identity(directory: Path, name: str, besides: Sequence[str]) -> dict[str, Any]:
     """What tells a training from others: its name, and the settings of the run in the folder."""
     config = results.read_config(directory)
-    return {"networks": name, **cli.trained_by(config, besides)}
+    return {"networks": name, **trained_by(config, tuple(besides))}
 
 
 def _reused(
@@ -171,7 +171,8 @@ def trained(
     at_once: runs trained side by side on a GPU or TPU; 0 is all.
     turns: whether phases take turns by batches or by epochs, as in `training.fit`.
     watch: report R² of the features after each epoch; needless where these are not trained.
-    decided_by: settings that decide this training beside those that decide that of new networks.
+    decided_by: groups of settings that decide this training beside those that decide that of new
+        networks.
     after: called with the state after each epoch, before its checkpoint is written.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from experiments.rows import NONFINITE
+from experiments.frame.rows import NONFINITE
 from jaxadv.plots.reduce import distinct
 from jaxadv.results import Row, select
 
@@ -33,19 +33,19 @@ def seeds_of(rows: Iterable[Row], seeds: int) -> str:
     return f"{seeds}, {lost} diverged" if lost else str(seeds)
 
 
-def pairs_of(rows: Iterable[Row], model: str) -> list[tuple[str, list[Row]]]:
-    """Each defence's rows; where a member collapsed, again over the seeds where none did.
+def variants_of(rows: Iterable[Row], model: str) -> list[tuple[str, list[Row]]]:
+    """Each variant's rows; where a member collapsed, again over the seeds where none did.
 
     All seeds stand in a table, always: the second line is beside the first, not in its place. It
     leaves out those that diverged too.
     """
     groups = []
-    for defence in distinct(select(rows, model=model), "defence"):
-        chosen = select(rows, model=model, defence=defence)
-        groups.append((defence, chosen))
+    for variant in distinct(select(rows, model=model), "variant"):
+        chosen = select(rows, model=model, variant=variant)
+        groups.append((variant, chosen))
         lost, natural = collapsed(chosen), select(chosen, attack=None)
         sound = {seed for seed, members in lost.items() if not members} - diverged(natural)
         if any(lost.values()) and sound:
             kept = [row for row in chosen if row["seed"] in sound]
-            groups.append((f"{defence}, uncollapsed", kept))
+            groups.append((f"{variant}, uncollapsed", kept))
     return groups

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from experiments.autoencoders import ON_FGSM
-from experiments.soundness import seeds_of
-from experiments.tables import Table, compared, written
+from experiments.frame.autoencoders import ON_FGSM
+from experiments.frame.soundness import seeds_of
+from experiments.frame.tables.attacks import compared
+from experiments.frame.tables.table import Table, written
 from jaxadv.plots.reduce import distinct
 from jaxadv.results import Row, over_seeds, select
 
@@ -23,8 +24,8 @@ def reconstructions(rows: Sequence[Row]) -> Table:
     """On natural images: what the reconstructions are read as, their error, R² of the features."""
     header = ["network", "seeds", *RATES.values(), "squared error", "R² 1→2", "held out 1→2"]
     lines = []
-    for network in distinct(rows, "defence"):
-        natural = select(rows, defence=network, attack=None)
+    for network in distinct(rows, "variant"):
+        natural = select(rows, variant=network, attack=None)
         seeds = len(distinct(natural, "seed"))
         line = [network, seeds_of(natural, seeds)]
         line += [written(over_seeds(natural, metric=metric), seeds) for metric in RATES]
@@ -39,30 +40,30 @@ def reconstructions(rows: Sequence[Row]) -> Table:
 
 
 def survival(rows: Sequence[Row]) -> Table:
-    """Under each attack in each direction: which reconstructions are still read rightly.
+    """Under each attack in each combine: which reconstructions are still read rightly.
 
     Beside "any": its difference, paired by seed, from the first network's that was trained on such
     images, natural ones or FGSM.
     """
-    networks = distinct(rows, "defence")
-    header = ["attack", "direction", "eps", "network", "images", "seeds", "any", f"− {networks[0]}"]
+    networks = distinct(rows, "variant")
+    header = ["attack", "combine", "eps", "network", "images", "seeds", "any", f"− {networks[0]}"]
     header += list(RATES.values())[1:]
     lines = []
-    for attack, direction in distinct(select(rows, metric="any_correct"), "attack", "direction"):
+    for attack, combine in distinct(select(rows, metric="any_correct"), "attack", "combine"):
         if attack is None:
             continue
         for eps in distinct(select(rows, attack=attack), "eps"):
-            here = select(rows, attack=attack, direction=direction, eps=eps)
+            here = select(rows, attack=attack, combine=combine, eps=eps)
             for network in networks:
-                chosen = select(here, defence=network)
+                chosen = select(here, variant=network)
                 if not chosen:
                     continue
                 images = ", ".join(f"{n:,}" for n in distinct(chosen, "n")[:1])
                 seeds = len(distinct(chosen, "seed"))
-                line = [attack, direction, f"{eps:.3g}", network, images, seeds_of(chosen, seeds)]
+                line = [attack, combine, f"{eps:.3g}", network, images, seeds_of(chosen, seeds)]
                 line.append(written(over_seeds(chosen, metric="any_correct"), seeds))
                 first = next(n for n in networks if _on_fgsm(n) == _on_fgsm(network))
-                base = [] if network == first else select(here, defence=first)
+                base = [] if network == first else select(here, variant=first)
                 line.append(compared(chosen, base, metric="any_correct"))
                 others = list(RATES)[1:]
                 line += [written(over_seeds(chosen, metric=name), seeds) for name in others]
@@ -83,8 +84,8 @@ def single(rows: Sequence[Row]) -> Table:
     header = ["attack", "eps", "network", "transfer 1→2", "transfer 2→1"]
     lines = []
     for attack, eps in distinct(select(rows, metric="transfer_rate"), "attack", "eps"):
-        for network in distinct(rows, "defence"):
-            chosen = select(rows, metric="transfer_rate", attack=attack, eps=eps, defence=network)
+        for network in distinct(rows, "variant"):
+            chosen = select(rows, metric="transfer_rate", attack=attack, eps=eps, variant=network)
             if chosen:
                 seeds = len(distinct(chosen, "seed"))
                 each = [over_seeds(chosen, target=target) for target in ("2", "1")]

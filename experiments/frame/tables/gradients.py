@@ -4,16 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.soundness import COLLAPSED_BELOW, pairs_of, seeds_of
-from experiments.tables import (
-    LINE,
-    Table,
-    compared,
-    each_attack,
-    images_of,
-    less_first,
-    written,
-)
+from experiments.frame.soundness import COLLAPSED_BELOW, seeds_of, variants_of
+from experiments.frame.tables.attacks import LINE, compared, each_attack, images_of, less_first
+from experiments.frame.tables.table import Table, written
 from jaxadv.metrics import polynomial_fit
 from jaxadv.plots.reduce import distinct, single_source
 from jaxadv.results import Row, over_seeds, select, unknown
@@ -26,15 +19,15 @@ def gradients(rows: Sequence[Row]) -> Table:
     gradients that vanish count as perpendicular (`gradients.as_of_probabilities`); its standard
     deviation, and the members' mean length of the true class's probability's gradient.
     """
-    header = ["model", "pairs", "split", "images", "seeds", "cosine", "|cosine|"]
+    header = ["model", "variant", "split", "images", "seeds", "cosine", "|cosine|"]
     header += ["cosine of ∇p, clamped", "deviation", "length 1", "length 2", "difference"]
     lines = []
     for model, split in distinct(select(rows, metric="cosine"), "model", "split"):
-        for name, pairs in pairs_of(rows, model):
-            chosen = select(pairs, split=split)
+        for name, runs in variants_of(rows, model):
+            chosen = select(runs, split=split)
             cosine = select(chosen, metric="cosine")
             seeds = len(distinct(cosine, "seed"))
-            lost = seeds_of(select(pairs, attack=None), seeds)
+            lost = seeds_of(select(runs, attack=None), seeds)
             line = [model, name, split, images_of(cosine), lost]
             names = ("cosine", "absolute_cosine", "cosine_of_probabilities", "cosine_deviation")
             line += [written(over_seeds(chosen, metric=metric), seeds) for metric in names]
@@ -49,7 +42,7 @@ def asymmetry(rows: Sequence[Row]) -> Table:
     """Success on each network and transfer each way, of images that were right before.
 
     Tables 4 to 6 of Adam et al. (2019). The last columns are differences, paired by seed: of the
-    ways, and of their mean from the first pairs'.
+    ways, and of their mean from the first variant's.
     """
     header = [*LINE, "M1", "M2", "M1→M2", "M2→M1", "M1→M2 − M2→M1", less_first(rows)]
     lines = []
@@ -121,4 +114,4 @@ def _lengths(rows: Sequence[Row]) -> list[Row]:
 
 
 def _pair(row: Row) -> tuple:
-    return row.get("run"), row["model"], row["defence"], row["seed"]
+    return row.get("run"), row["model"], row["variant"], row["seed"]

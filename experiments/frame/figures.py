@@ -1,0 +1,70 @@
+"""Figures of finished runs, as studies list them: each writes files into a folder."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from experiments.frame.finished import Finished
+from jaxadv import plots
+from jaxadv.errors import printable
+from jaxadv.plots.reduce import distinct
+from jaxadv.results import Row, select
+
+
+def say(line: str) -> None:
+    """A line on stderr."""
+    print(printable(line), file=sys.stderr)
+
+
+def file_name(name: str) -> str:
+    """A name from a file as part of a file's name: `dna-2` as it is, `../x` as `..%2Fx`."""
+    return quote(name, safe=" ")
+
+
+class Lines(NamedTuple):
+    """A metric against a key of its rows; options: of `plots.metric_lines`."""
+
+    metric: str
+    file: str
+    options: Mapping[str, Any] = {}
+
+    def __call__(self, run: Finished, folder: Path) -> None:
+        """Draw it."""
+        plots.metric_lines(run.rows, self.metric, folder / self.file, **self.options)
+
+
+def transfer_bars(run: Finished, folder: Path) -> None:
+    """Transfer rates against the radius, in transfer.png."""
+    plots.transfer_bars(run.rows, folder / "transfer.png")
+
+
+SUCCESS = Lines("success_rate", "success.png")
+
+
+def feature_scatters(run: Finished, folder: Path) -> None:
+    """Fig 2 of Wiedeman & Wang: each architecture's features, of the first seed of each variant."""
+    arrays = run.arrays("component")
+    if not arrays:
+        say(f"{run.directory}: without predictions.npz, no scatter of features")
+        return
+    for model in distinct(run.rows, "model"):
+        panels = {}
+        for variant, number in _first_runs(run.rows, model).items():
+            where = {"metric": "component_r_squared", "model": model, "variant": variant}
+            score = select(run.rows, **where)[0]
+            x, y = arrays[f"{model}/components"][number]
+            labels = arrays[f"{model}/component_labels"]
+            panels[variant] = (x, y, score["value"], labels)
+        plots.feature_scatter(panels, folder / f"features-{file_name(model)}.png")
+
+
+def _first_runs(rows: Sequence[Row], model: str) -> dict[str, int]:
+    """Where each variant's first seed stands on the runs axis, in row order."""
+    found = select(rows, metric="component_r_squared", model=model)
+    runs = list(dict.fromkeys((row["variant"], row["seed"]) for row in found))
+    first: dict[str, int] = {}
+    for number, (variant, _) in enumerate(runs):
+        first.setdefault(variant, number)
+    return first

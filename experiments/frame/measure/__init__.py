@@ -1,0 +1,1 @@
+"""What is measured of trained runs: natural images, attacks, input gradients, pathways."""

@@ -1,0 +1,1 @@
+"""Written rows to tables: means and 95 % intervals over seeds."""

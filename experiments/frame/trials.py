@@ -1,0 +1,84 @@
+"""Attacks as a study makes them: each over a sweep of radii, or of what it has instead."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxadv.attacks import Attack, CarliniWagner, fgm, fgsm, igs, l2, linf, pgd
+from jaxadv.evaluation import Sources, each_and_all
+from jaxadv.types import Array
+
+
+class Trial(NamedTuple):
+    """One attack over a sweep.
+
+    name and ball: as rows name them. make: `eps -> Attack`. radii: `[A]`, in the ball's norm.
+    examples: attack so many test images, evenly spaced; 0 is all.
+    parameter: what is swept, as rows name it. combine: where members attacked at once are joined.
+    sources: the number of members to those that are attacked, by name.
+    keys: further keys of its rows.
+    """
+
+    name: str
+    ball: str
+    make: Callable[[Array], Attack | CarliniWagner]
+    radii: np.ndarray
+    examples: int = 0
+    parameter: str = "eps"
+    combine: str = "loss"
+    sources: Callable[[int], Sources] = each_and_all
+    keys: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What tells it from a study's others, as files and arrays are named."""
+        return "_".join([self.name, self.ball, *(str(value) for _, value in self.keys)])
+
+    def at(self, number: int) -> dict[str, Any]:
+        """The keys of the rows at one of the radii."""
+        # The shortest decimal that gives this float32 back: 0.1, not 0.10000000149.
+        swept = {self.parameter: float(str(self.radii[number]))}
+        return {"attack": self.name, "ball": self.ball, **swept, **dict(self.keys)}
+
+
+def check(trials: Iterable[Trial]) -> None:
+    """Make every attack once.
+
+    Raises:
+        UserError: if one cannot be, sooner than after a training.
+    """
+    for trial in trials:
+        for radius in trial.radii:
+            trial.make(radius)
+
+
+def fgsm_trial(eps: Sequence[float]) -> Trial:
+    """FGSM over radii in the l∞ ball."""
+    return Trial("fgsm", "linf", fgsm, np.asarray(eps, np.float32))
+
+
+def pgd_trial(eps: Sequence[float], step: float, steps: int, examples: int) -> Trial:
+    """PGD over radii in the l∞ ball."""
+    radii = np.asarray(eps, np.float32)
+    return Trial("pgd", "linf", lambda radius: pgd(radius, step, steps, linf), radii, examples)
+
+
+def igs_trial(eps: Sequence[float], steps: int, examples: int = 0) -> Trial:
+    """IGS over radii in the l∞ ball."""
+    radii = np.asarray(eps, np.float32)
+    return Trial("igs", "linf", lambda radius: igs(radius, steps), radii, examples)
+
+
+def in_l2(trial: Trial, eps: Sequence[float], step: float, steps: int, pixels: int) -> Trial:
+    """FGSM or PGD in the l2 ball instead; radius and step grow by sqrt(pixels)."""
+    wide = pixels**0.5
+    # Each rounded once: 4.2, where 28 times the float32 of 0.15 is 4.2000003.
+    radii = np.asarray(np.multiply(wide, eps), np.float32)
+    if trial.name == "fgsm":
+        return trial._replace(name="fgm", ball="l2", make=fgm, radii=radii)
+
+    def make(radius: Array) -> Attack:
+        return pgd(radius, wide * step, steps, l2)
+
+    return trial._replace(ball="l2", make=make, radii=radii)
