@@ -123,7 +123,7 @@ STUDY = Study(
         detection.detection,
         transfer.adversarial_features,
     ],
-    figures=[figures.transfer_bars, figures.SUCCESS, figures.feature_scatters],
+    figures=[figures.transfer_bars, figures.success, figures.feature_scatters],
     shown_arrays=("component",),
     minutes={"smoke": 1, "quick": 4, "paper": 60, "robust": 90},
 )

@@ -11,24 +11,29 @@ decorrelated pairs DVERGE goes on. PGD then makes images that fool one network, 
 and a detector raises an alarm where the two disagree (Adam et al. 2019, 3.2).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-import numpy as np
 import optax
 
-from experiments import cli, decorrelated_pairs, features, measure
-from experiments.gradients import gradient_rows
-from experiments.measure import Keys, Measured
-from experiments.pairs import each_model
-from experiments.rows import USUAL_ALARMS
-from experiments.train import trained
+from experiments.frame import figures, pairs, settings
+from experiments.frame.grid import Cohort, Keys, Variant
+from experiments.frame.job import Job
+from experiments.frame.measure import features, runs
+from experiments.frame.measure import natural as of_natural
+from experiments.frame.measure.gradients import gradient_rows
+from experiments.frame.pairs import ROBUST
+from experiments.frame.parts import Measured
+from experiments.frame.rows import USUAL_ALARMS, pair_rows
+from experiments.frame.run import main
+from experiments.frame.settings import Count, Radii
+from experiments.frame.study import Study
+from experiments.frame.tables import detection, gradients, networks, transfer
+from experiments.frame.trials import Trial, pgd_trial
 from jaxadv import training
-from jaxadv.attacks import Attack, pgd
-from jaxadv.data import Dataset, Splits
+from jaxadv.data import Splits
 from jaxadv.defences import (
     GOALS,
     adp,
@@ -37,15 +42,12 @@ from jaxadv.defences import (
     gal,
     gradient_alignment,
     parametric_distance,
-    ramp,
     regularised,
 )
 from jaxadv.ensemble import Ensemble, stacked
 from jaxadv.losses import check_regression
 from jaxadv.training import Phase, State
-from jaxadv.types import Array
 
-STUDY = "disagreement_detection"
 # Shares of natural images on which an alarm is allowed: points of the ROC curve.
 ROC_ALARMS = (0.0, 0.01, 0.02, USUAL_ALARMS, 0.1, 0.2, 0.3, 0.5)
 
@@ -65,13 +67,13 @@ Phases: TypeAlias = Callable[[Ensemble, optax.GradientTransformation], list[Phas
 
 
 class Way(NamedTuple):
-    """How a pair is trained: its phases, and the values of their settings.
+    """How a pair is trained: its phases, and the scalars that they take.
 
-    after: the way whose finished pairs it begins at, for `settings.dverge_epochs`.
+    after: the way whose finished pairs it begins at, for `dverge_epochs`.
     """
 
     phases: Phases
-    settings: Mapping[str, float]
+    varied: Mapping[str, float]
     after: WayName | None = None
 
 
@@ -79,7 +81,7 @@ def _alone(phase: Callable[..., Phase], **options: object) -> Phases:
     return lambda ensemble, optimizer: [phase(ensemble, optimizer, **options)]
 
 
-ROBUST = decorrelated_pairs.PRESETS["robust"]
+GENTLE = pairs.Decorrelation(**ROBUST)
 ROOT: dict[str, Any] = {"joined": "root_sum_square"}  # as in `decorrelated_pairs`
 # Weights are those of the papers, of the gentler decorrelation that study's. The peers take the sum
 # of the cross-entropies, as theirs do; "plain" is as the published code has it.
@@ -87,14 +89,7 @@ WAYS: dict[WayName, Way] = {
     "plain": Way(_alone(regularised, **ROOT), {}),
     "decorrelated": Way(_alone(decorrelation, **ROOT), {"strength": 0.05}),
     "robust": Way(
-        _alone(
-            decorrelation,
-            schedule=ramp(ROBUST.ramp_epochs, ROBUST.delay_epochs),
-            sketch_width=ROBUST.sketch_width,
-            direction=ROBUST.direction,
-            **ROOT,
-        ),
-        {"strength": ROBUST.strengths[0]},
+        _alone(decorrelation, **GENTLE.options(), **ROOT), {"strength": GENTLE.strengths[0]}
     ),
     "distant": Way(_alone(parametric_distance), {"distance": 2000.0}),
     "gal": Way(_alone(gal), {"strength": 1.0}),  # the paper's 0.5, of the mean of two losses
@@ -107,24 +102,22 @@ WAYS: dict[WayName, Way] = {
 
 
 @dataclass(frozen=True)
-class Settings(cli.Common):
-    """Pairs trained in every way to differ: attack one, attack both, see whether it shows."""
+class Training(settings.Training):
+    """What all ways share."""
 
     model: Literal["cnn", "fc", "lenet"] = "cnn"
     """Architecture; lenet wants images of 10 pixels a side or more."""
-    ways: tuple[WayName, ...] = tuple(WAYS)
-    """How the pairs are trained to differ; dverge goes on from finished ones."""
-    epochs: int = 20
-    """Training epochs."""
-    dverge_epochs: int = 10
+    dverge_epochs: Count = 10
     """Epochs of DVERGE."""
-    batch_size: int = 1000
-    """Images a batch; for decorrelated pairs more than the feature layer's width + 1."""
-    learning_rate: float = 5e-3
-    """Of Adam."""
-    eps: tuple[float, ...] = (0.05, 0.1, 0.15)
+
+
+@dataclass(frozen=True)
+class Attacks(settings.Attacks):
+    """PGD on each network and on both."""
+
+    eps: Radii = (0.05, 0.1, 0.15)
     """Radii of PGD, linf, image range [0, 1]."""
-    pgd_steps: int = 40
+    pgd_steps: Count = 40
     """Steps of PGD."""
     pgd_step_size: float = 3 / 255
     """Step of PGD, linf, image range [0, 1]."""
@@ -132,11 +125,19 @@ class Settings(cli.Common):
     """PGD on so many test images, evenly spaced; 0, or more than there are, is all."""
 
 
+@dataclass(frozen=True)
+class Settings(settings.Settings):
+    """Pairs trained in every way to differ: attack one, attack both, see whether it shows."""
+
+    ways: tuple[WayName, ...] = tuple(WAYS)
+    """How the pairs are trained to differ; dverge goes on from finished ones."""
+    training: Training = Training()
+    attacks: Attacks = Attacks()
+
+
 PRESETS = {
-    "paper": (PAPER := Settings(preset="paper")),
-    "quick": replace(
-        PAPER,
-        preset="quick",
+    "paper": (PAPER := Settings()),
+    "quick": PAPER.but(
         model="lenet",
         seeds=3,
         train_examples=20000,
@@ -146,10 +147,8 @@ PRESETS = {
         learning_rate=1e-3,
         pgd_examples=500,
     ),
-    "smoke": replace(
-        PAPER,
-        preset="smoke",
-        data="digits",
+    "smoke": PAPER.but(
+        dataset="digits",
         model="fc",
         ways=("plain", "decorrelated"),
         seeds=2,
@@ -162,117 +161,84 @@ PRESETS = {
 }
 
 
-def train(
-    settings: Settings,
-    name: WayName,
-    pair: Ensemble,
-    data: Dataset,
-    out: Path,
-    before: Mapping[WayName, State],
-) -> State:
-    """The pairs of every seed, trained in one way.
+def cohort(settings: Settings, pair: Ensemble, way: WayName) -> Cohort:
+    """Pairs trained in one way."""
+    model, variant = settings.training.model, Variant(way, WAYS[way].varied)
+    return Cohort(f"{model}-{way}", model, pair, [variant], WAYS[way])
 
-    before: pairs that are finished, among them those that this way begins at.
-    """
-    way = WAYS[name]
-    phases = way.phases(pair, optax.adam(settings.learning_rate))
+
+def cohorts(settings: Settings, splits: Splits) -> list[Cohort]:
+    """Pairs of every way asked for."""
+    pair = stacked(pairs.MODELS[settings.training.model](len(splits.class_names)))
+    return [cohort(settings, pair, way) for way in settings.ways]
+
+
+def train(job: Job[Settings]) -> State:
+    """The pairs of one way; those that it begins at are trained, or taken up, before."""
+    asked, way = job.settings.training, job.cohort.own
+    phases = way.phases(job.ensemble, optax.adam(asked.learning_rate))
     if way.after is None:
-        values = {key: np.full(settings.seeds, value) for key, value in way.settings.items()}
-        state = training.init(pair.init, phases, data, settings.seed_list, values)
-    else:
-        state = training.onward(before[way.after], phases)
-    return trained(
-        f"{settings.model}-{name}",
-        pair,
-        phases,
-        state,
-        data,
-        epochs=settings.epochs if way.after is None else settings.dverge_epochs,
-        batch_size=settings.batch_size,
-        directory=out,
-        reuse=settings.from_dir,
-        at_once=settings.runs_at_once,
-        watch=False,
-    )
+        return job.trained(phases, watch=False)
+    before = train(job.of(cohort(job.settings, job.ensemble, way.after)))
+    onward, epochs = training.onward(before, phases), asked.dverge_epochs
+    return job.trained(phases, onward, epochs=epochs, watch=False)
 
 
-def train_all(settings: Settings, pair: Ensemble, data: Dataset, out: Path) -> dict[WayName, State]:
-    """The pairs of every way asked for, and of those that one of these begins at."""
-    states: dict[WayName, State] = {}
-    for name in trained_ways(settings):
-        states[name] = train(settings, name, pair, data, out, states)
-    return states
+def trials(settings: Settings, splits: Splits) -> list[Trial]:
+    """PGD."""
+    a = settings.attacks
+    return [pgd_trial(a.eps, a.pgd_step_size, a.pgd_steps, a.pgd_examples)]
 
 
-def trained_ways(settings: Settings) -> list[WayName]:
-    """The ways asked for and those that one of these begins at, these first."""
-    wanted = {way for name in settings.ways for way in (name, WAYS[name].after)}
-    return [name for name in WAYS if name in wanted]
+def natural(job: Job[Any], pair: Ensemble, state: State, runs: Sequence[Keys]) -> Measured:
+    """Natural images, and the gradients on them."""
+    found = of_natural.natural(job, pair, state, runs)
+    gradients = gradient_rows(pair, state, job.splits.test, "test", runs)
+    return found._replace(rows=[*found.rows, *gradients])
 
 
-def measured(
-    settings: Settings, name: WayName, pair: Ensemble, state: State, splits: Splits, out: Path
-) -> Measured:
-    """Pairs trained in one way: natural images, then PGD on each network and on both."""
-    runs: list[Keys] = [
-        {"model": settings.model, "defence": name, "seed": int(seed)} for seed in state.seed
-    ]
-
-    def with_pgd(eps: Array) -> Attack:
-        return pgd(eps, settings.pgd_step_size, settings.pgd_steps)
-
-    def natural() -> Measured:
-        found = measure.natural(pair, state, splits, runs)
-        gradients = gradient_rows(pair, state, splits.test, "test", runs)
-        return found._replace(rows=[*found.rows, *gradients])
-
-    def attacked() -> Measured:
-        radii = np.asarray(settings.eps, np.float32)
-        return measure.attacked(
-            measure.Trial("pgd", "linf", with_pgd, radii, settings.pgd_examples),
-            pair,
-            state,
-            splits.test,
-            runs,
-            alarms=ROC_ALARMS,
-            keep=settings.save_adversarial,
-            at_once=settings.runs_at_once,
-        )
-
-    parts = {f"{name}-natural": natural, f"{name}-pgd": attacked}
-    found = measure.together(measure.once(out, what, make) for what, make in parts.items())
-    return found._replace(
-        arrays=measure.under(name, found.arrays), images=measure.under(name, found.images)
-    )
-
-
-def check_sizes(settings: Settings, pair: Ensemble, splits: Splits) -> None:
-    """Refuse batches and data too small before the first pair is trained."""
-    training.check_batch_size(settings.batch_size, splits.train)
-    features.check_samples(pair, splits)
-    if settings.from_dir is None:
-        width = features.feature_width(pair, splits.train)
-        widths = {"decorrelated": width, "robust": ROBUST.sketch_width}
-        for way in trained_ways(settings):
+def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
+    """Refuse data too few and batches too small for regressions."""
+    pairs.check_features(settings, cohorts, splits)
+    if settings.place.from_dir is not None:
+        return
+    width = features.feature_width(cohorts[0].ensemble, splits.train)
+    widths: dict[str | None, int] = {"decorrelated": width, "robust": GENTLE.sketch_width}
+    for name in settings.ways:
+        for way in (name, WAYS[name].after):
             if way in widths:
-                check_regression(settings.batch_size, widths[way])
+                check_regression(settings.training.batch_size, widths[way])
 
 
-def study(settings: Settings) -> None:
-    """Train every way, attack, write and draw."""
-
-    def one(name: str, pair: Ensemble, splits: Splits, out: Path) -> Measured:
-        states = train_all(settings, pair, splits.train, out)
-        ways = [measured(settings, way, pair, states[way], splits, out) for way in settings.ways]
-        return measure.together(ways)
-
-    each_model(STUDY, settings, [settings.model], stacked, one, partial(check_sizes, settings))
-
-
-def main() -> None:
-    """Entry point of the script."""
-    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
-
+STUDY = Study(
+    name="disagreement_detection",
+    paper="ten ways to train pairs, beyond the papers",
+    presets=PRESETS,
+    cohorts=cohorts,
+    train=train,
+    trials=trials,
+    measured=partial(runs.measured, natural=natural, rows_of=partial(pair_rows, alarms=ROC_ALARMS)),
+    check=check,
+    tables=[
+        networks.networks,
+        gradients.gradients,
+        detection.detection,
+        transfer.transfer,
+        transfer.one_and_all,
+    ],
+    figures=[
+        figures.lines(
+            "detection_rate",
+            "roc.png",
+            x="alarms",
+            panels=("attack", "ball", "eps"),
+            label="attacks found",
+            across_label="false alarms",
+        ),
+        figures.success,
+    ],
+    minutes={"smoke": 1, "quick": 45, "paper": 400},
+)
 
 if __name__ == "__main__":
-    main()
+    main(STUDY)

@@ -14,48 +14,55 @@ The paper attacks the sum of the pathways' losses, and counts an image as right 
 Against that count the attack to fear is `min`, which raises the least of the losses.
 """
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from experiments import autoencoders, cli, pathways, published, report
-from experiments.autoencoders import QUICK, SMOKE, Network
-from jaxadv import models, training
+from experiments.frame import autoencoders, published, settings
+from experiments.frame.autoencoders import QUICK, SMOKE, Network
+from experiments.frame.grid import Cohort
+from experiments.frame.job import Job
+from experiments.frame.run import main
+from experiments.frame.study import Study
+from experiments.frame.trials import Trial
+from jaxadv import models
 from jaxadv.data import Splits
 from jaxadv.errors import UserError
 from jaxadv.models import Autoencoder
-
-STUDY = "dna"
+from jaxadv.training import State
 
 
 @dataclass(frozen=True)
-class Settings(autoencoders.Settings):
+class Training(autoencoders.Training):
+    """How the networks come to be."""
+
+    published: bool = False
+    """Take the authors' published MNIST networks; the seeds decide what is drawn in the attacks."""
+
+
+@dataclass(frozen=True)
+class Settings(settings.Settings):
     """The dual-neck autoencoder against a plain one: train, attack, measure what any neck saves."""
 
     baseline: bool = True
     """Also train the plain autoencoder, AE."""
-    published: bool = False
-    """Take the authors' published MNIST networks; the seeds decide what is drawn in the attacks."""
-    published_dir: Path | None = None
-    """Folder of these: a clone of the authors' repository, or .npz files; default
-    $JAXADV_REFERENCE."""
+    place: published.Place = published.Place()
+    training: Training = Training()
+    attacks: autoencoders.Attacks = autoencoders.Attacks()
 
 
 PRESETS = {
-    "paper": (PAPER := Settings(preset="paper", adversarial_epochs=2)),
-    "quick": replace(PAPER, **QUICK, adversarial_epochs=1),
-    "smoke": replace(
-        PAPER,
+    "paper": (PAPER := Settings().but(adversarial_epochs=2)),
+    "quick": PAPER.but(**QUICK, adversarial_epochs=1),
+    "smoke": PAPER.but(
         **SMOKE,
         strengths=(0.005, 0.0),
         adversarial_epochs=0,
-        directions=("sum", "min"),
+        combine=("loss", "min"),
         baseline=False,
     ),
     "cifar": (
-        CIFAR := replace(
-            PAPER,
-            preset="cifar",
-            data="cifar10",
+        CIFAR := PAPER.but(
+            dataset="cifar10",
             model="residual",
             augment=True,
             batch_size=1250,
@@ -64,9 +71,7 @@ PRESETS = {
             adversarial_epochs=0,
         )
     ),
-    "cifar-quick": replace(
-        CIFAR,
-        preset="cifar-quick",
+    "cifar-quick": CIFAR.but(
         seeds=1,
         train_examples=5000,
         epochs=4,
@@ -76,59 +81,67 @@ PRESETS = {
         pgd_steps=10,
         pgd_examples=100,
         attacks=("pgd",),
-        directions=("sum", "min"),
+        combine=("loss", "min"),
     ),
 }
 
 
-def autoencoder(settings: autoencoders.Settings, necks: int) -> Autoencoder:
+def autoencoder(settings: Settings, necks: int) -> Autoencoder:
     """The autoencoder of the architecture asked for."""
-    return {"dense": models.dna, "residual": models.residual_dna}[settings.model](necks)
+    return {"dense": models.dna, "residual": models.residual_dna}[settings.training.model](necks)
 
 
-def networks(settings: Settings) -> list[Network]:
+def cohorts(settings: Settings, splits: Splits) -> list[Cohort]:
     """The DNA with each λ, and the AE."""
-    title = "DNA λ={:g}".format
-    found = [Network("dna", autoencoder(settings, 2), settings.strengths, title)]
+    training, title = settings.training, "DNA λ={:g}".format
+    networks = [Network("dna", autoencoder(settings, 2), training.strengths, title, pictured=True)]
     if settings.baseline:
-        found.append(Network("ae", autoencoder(settings, 1), (0.0,), lambda _: "AE"))
-    return found
+        networks.append(Network("ae", autoencoder(settings, 1), (0.0,), lambda _: "AE"))
+    return autoencoders.cohorts(networks, training, splits)
 
 
-def check_published(settings: Settings) -> None:
-    """Refuse what the published networks cannot be asked for."""
-    if not published.wanted(settings):
-        return
-    asked = (settings.data, settings.model, settings.strengths, settings.adversarial_epochs)
-    if asked != ("mnist", "dense", (0.05,), 0):
-        raise UserError(
-            "--published: the networks are --data mnist --model dense --strengths 0.05 "
-            "--adversarial-epochs 0"
-        )
-
-
-def trained(
-    settings: Settings, network: Network, splits: Splits, out: Path
-) -> dict[str, training.State]:
+def train(job: Job[Settings]) -> State:
     """The runs of one network: trained, or the published ones."""
-    if not settings.published:
-        return autoencoders.train(settings, network, splits, out)
-    whole = autoencoders.whole(settings, network, splits)
-    folder, (strength,) = published.folder_of(settings.published_dir), network.strengths
-    at = (whole.size, strength, settings.seed_list, whole, splits.train)
-    return {"": published.autoencoder(folder, *at)}
+    if not job.settings.training.published:
+        return autoencoders.train(job)
+    folder = published.folder_of(job.settings.place.published_dir)
+    return published.autoencoder(folder, job)
 
 
-def study(settings: Settings) -> None:
-    """Train, attack, measure, write and draw."""
-    check_published(settings)
-    report.show(pathways.study(STUDY, settings, networks(settings), trained))
+def trials(settings: Settings, splits: Splits) -> list[Trial]:
+    """FGSM and PGD on the pathways joined in every way."""
+    return autoencoders.attacks_of(settings.attacks)
 
 
-def main() -> None:
-    """Entry point of the script."""
-    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
+def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
+    """Refuse sizes that will not do, and other networks than are published."""
+    if published.wanted(settings):
+        training, dataset = settings.training, settings.data.dataset
+        asked = (dataset, training.model, training.strengths, training.adversarial_epochs)
+        if asked != ("mnist", "dense", (0.05,), 0):
+            raise UserError(
+                "--published: the networks are --data mnist --model dense --strengths 0.05 "
+                "--adversarial-epochs 0"
+            )
+    autoencoders.check_sizes(settings, cohorts, splits)
 
+
+STUDY = Study(
+    name="dna",
+    paper="Wiedeman & Wang (Patterns 2022), Figs 6 to 9",
+    presets=PRESETS,
+    cohorts=cohorts,
+    train=train,
+    trials=trials,
+    measured=autoencoders.measured,
+    check=check,
+    tables=autoencoders.TABLES,
+    figures=autoencoders.FIGURES,
+    always=("any_correct",),
+    shown_eps=0.05,
+    shown_arrays=("pictures",),
+    minutes={"smoke": 1, "quick": 20, "paper": 120, "cifar-quick": 15, "cifar": "for a GPU"},
+)
 
 if __name__ == "__main__":
-    main()
+    main(STUDY)

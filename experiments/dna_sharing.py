@@ -8,64 +8,93 @@ Of the six layers of each pathway of the MNIST autoencoder 2, 4 or all 6 are its
 finds that the more are, the more often some reconstruction survives an attack.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
-from experiments import autoencoders, cli, pathways, report
-from experiments.autoencoders import QUICK, SMOKE, Network
+from experiments.frame import autoencoders, settings
+from experiments.frame.autoencoders import QUICK, SMOKE, Network
+from experiments.frame.grid import Cohort
+from experiments.frame.run import main
+from experiments.frame.study import Study
+from experiments.frame.trials import Trial
+from jaxadv.data import Splits
 from jaxadv.errors import UserError
 from jaxadv.models import dna
 
-STUDY = "dna_sharing"
-
 
 @dataclass(frozen=True)
-class Settings(autoencoders.Settings):
-    """Autoencoders whose pathways share more or fewer layers: train, attack, compare."""
+class Training(autoencoders.Training):
+    """How the networks come to be."""
 
     strengths: tuple[float, ...] = (0.05,)
     """λ of the correlation loss on the necks' features."""
+
+
+@dataclass(frozen=True)
+class Settings(settings.Settings):
+    """Autoencoders whose pathways share more or fewer layers: train, attack, compare."""
+
     unshared: tuple[int, ...] = (2, 4, 6)
     """Of six layers, how many innermost ones belong to each pathway alone."""
+    training: Training = Training()
+    attacks: autoencoders.Attacks = autoencoders.Attacks()
 
 
 PRESETS = {
-    "paper": (PAPER := Settings(preset="paper")),
-    "quick": replace(PAPER, **QUICK),
-    "smoke": replace(
-        PAPER,
-        **SMOKE | {"attacks": ("fgsm",)},
-        strengths=(0.005,),
-        unshared=(2, 6),
-        directions=("sum",),
+    "paper": (PAPER := Settings()),
+    "quick": PAPER.but(**QUICK),
+    "smoke": PAPER.but(
+        **SMOKE | {"attacks": ("fgsm",)}, strengths=(0.005,), unshared=(2, 6), combine=("loss",)
     ),
 }
 
 
-def networks(settings: Settings) -> list[Network]:
+def cohorts(settings: Settings, splits: Splits) -> list[Cohort]:
     """One network for each number of unshared layers."""
-    if settings.model != "dense":
-        raise UserError(f"--model {settings.model}: layers are shared or not in the dense one")
-    several = len(settings.strengths) > 1
+    training, several = settings.training, len(settings.training.strengths) > 1
 
     def title(count: int, strength: float) -> str:
         return f"{count} unshared" + (f", λ={strength:g}" if several else "")
 
-    return [
-        Network(f"dna-{count}", dna(2, count), settings.strengths, partial(title, count))
+    networks = [
+        Network(f"dna-{count}", dna(2, count), training.strengths, partial(title, count))
         for count in settings.unshared
     ]
+    networks[0] = networks[0]._replace(pictured=True)
+    return autoencoders.cohorts(networks, training, splits)
 
 
-def study(settings: Settings) -> None:
-    """Train, attack, measure, write and draw."""
-    report.show(pathways.study(STUDY, settings, networks(settings)))
+def trials(settings: Settings, splits: Splits) -> list[Trial]:
+    """FGSM and PGD on the pathways joined in every way."""
+    return autoencoders.attacks_of(settings.attacks)
 
 
-def main() -> None:
-    """Entry point of the script."""
-    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
+def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
+    """Refuse sizes that will not do, and architectures whose layers are not shared."""
+    if settings.training.model != "dense":
+        raise UserError(
+            f"--model {settings.training.model}: layers are shared or not in the dense one"
+        )
+    autoencoders.check_sizes(settings, cohorts, splits)
 
+
+STUDY = Study(
+    name="dna_sharing",
+    paper="Wiedeman & Wang (Patterns 2022), Fig 10",
+    presets=PRESETS,
+    cohorts=cohorts,
+    train=autoencoders.train,
+    trials=trials,
+    measured=autoencoders.measured,
+    check=check,
+    tables=autoencoders.TABLES,
+    figures=autoencoders.FIGURES,
+    always=("any_correct",),
+    shown_eps=0.05,
+    shown_arrays=("pictures",),
+    minutes={"smoke": 1, "quick": 15, "paper": 120},
+)
 
 if __name__ == "__main__":
-    main()
+    main(STUDY)

@@ -16,45 +16,45 @@ The networks take turns by epochs and are compared at one layer as in the paper;
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
-import numpy as np
 import optax
 
-from experiments import cli, decorrelated_pairs, features, kept, measure
-from experiments.decorrelated_pairs import (
-    check_published,
-    check_sizes,
-    defence,
-    train_pairs,
-    trials,
-)
-from experiments.measure import Keys, Measured
-from experiments.pairs import MODELS, each_model
-from experiments.train import rewind, trained
+from experiments import decorrelated_pairs
+from experiments.decorrelated_pairs import cohorts, train, trials
+from experiments.frame import figures, kept, pairs, parts, published
+from experiments.frame.grid import Cohort, Keys
+from experiments.frame.job import Job
+from experiments.frame.measure import natural, predictions
+from experiments.frame.pairs import MODELS
+from experiments.frame.parts import Measured
+from experiments.frame.run import main
+from experiments.frame.settings import Count
+from experiments.frame.study import Study
+from experiments.frame.tables import detection, networks, transfer
+from experiments.frame.tables.table import Table
+from experiments.frame.train import rewind
 from jaxadv import defences, training
 from jaxadv.data import Splits
 from jaxadv.ensemble import Ensemble, stacked
 from jaxadv.leftovers import MEASURED
+from jaxadv.results import Row
 from jaxadv.training import State
-
-STUDY = "dverge"
 
 
 @dataclass(frozen=True)
-class Settings(decorrelated_pairs.Settings):
-    """DVERGE from plain and from decorrelated pairs: train, attack after every epoch."""
+class Dverge:
+    """What goes on from the trained pairs."""
 
-    dverge_epochs: int = 10
+    dverge_epochs: Count = 10
     """Epochs of DVERGE."""
     dverge_eps: float = 0.15
     """How far an image may be moved to resemble another, linf, image range [0, 1]."""
-    dverge_steps: int = 20
+    dverge_steps: Count = 20
     """Signed steps of that."""
     dverge_step_size: float = 3 / 255
     """Their size, image range [0, 1]."""
@@ -64,29 +64,21 @@ class Settings(decorrelated_pairs.Settings):
     """Blocks whose features are to agree, one drawn for each epoch; 0: the decorrelated one."""
 
 
+@dataclass(frozen=True)
+class Settings(decorrelated_pairs.Settings):
+    """DVERGE from plain and from decorrelated pairs: train, attack after every epoch."""
+
+    models: tuple[Literal["cnn", "fc"], ...] = ("cnn",)
+    """Architectures."""
+    dverge: Dverge = Dverge()
+    attacks: pairs.Attacks = pairs.Attacks(attacks=("pgd",), balls=("linf",), eps=(0.05, 0.1, 0.15))
+
+
 PRESETS = {
-    "paper": (
-        PAPER := Settings(
-            preset="paper",
-            models=("cnn",),
-            attacks=("pgd",),
-            balls=("linf",),
-            eps=(0.05, 0.1, 0.15),
-        )
-    ),
-    "quick": replace(
-        PAPER,
-        preset="quick",
-        seeds=2,
-        epochs=8,
-        train_examples=10000,
-        dverge_epochs=5,
-        pgd_examples=500,
-    ),
-    "smoke": replace(
-        PAPER,
-        preset="smoke",
-        data="digits",
+    "paper": (PAPER := Settings()),
+    "quick": PAPER.but(seeds=2, epochs=8, train_examples=10000, dverge_epochs=5, pgd_examples=500),
+    "smoke": PAPER.but(
+        dataset="digits",
         models=("fc",),
         seeds=2,
         epochs=4,
@@ -101,137 +93,140 @@ PRESETS = {
 }
 
 
-# What DVERGE is set by, which comes after the training of pairs.
-DECIDED_BY = (
-    *("dverge_epochs", "dverge_eps", "dverge_steps", "dverge_step_size", "dverge_turns"),
-    *("dverge_layers", "published"),
-)
-
-
-def measured_at(
-    settings: Settings, name: str, ensemble: Ensemble, state: State, splits: Splits, epoch: int
-) -> Measured:
+def measured_at(job: Job[Settings], state: State, epoch: int) -> Measured:
     """One architecture after some epochs of DVERGE: natural images, and every attack.
 
     Predictions and images are those after the last epoch: of every epoch they would fill a disk.
     """
-    strengths = np.asarray(state.settings["strength"]).tolist()
-    runs: list[Keys] = [
-        {"model": name, "defence": defence(strength, strengths), "seed": int(seed), "epoch": epoch}
-        for strength, seed in zip(strengths, state.seed, strict=True)
-    ]
-    last = epoch == settings.dverge_epochs
-
-    def attacked(trial: measure.Trial) -> Measured:
-        return measure.attacked(
-            trial,
-            ensemble,
-            state,
-            splits.test,
-            runs,
-            combine=settings.combine,
-            keep=settings.save_adversarial if last else 0,
-            at_once=settings.runs_at_once,
-        )
-
-    natural = measure.natural(ensemble, state, splits, runs)
-    under_attack = map(attacked, trials(settings, splits.test.images[0].size))
-    rows, arrays, images = measure.together([natural, *under_attack])
-    if not last:
-        return Measured(rows, {}, {})
-    return Measured(rows, measure.under(name, arrays), measure.under(name, images))
+    runs: list[Keys] = [{**run, "epoch": epoch} for run in job.runs()]
+    last = epoch == job.settings.dverge.dverge_epochs
+    of = job, job.ensemble, state, runs
+    keep = None if last else 0
+    found = [natural.natural(*of)]
+    found += [predictions.attacked(trial, *of, keep=keep) for trial in job.trials]
+    whole = parts.together(found).under(job.cohort.name)
+    return whole if last else parts.of_rows(whole.rows)
 
 
-def layers(settings: Settings, name: str, splits: Splits) -> list[Ensemble]:
+def layers(settings: Settings, name: str, classes: int) -> list[Ensemble]:
     """Pairs as seen at each of the layers asked for."""
-    chosen = [{"feature_block": block} if block else {} for block in settings.dverge_layers]
-    return [stacked(MODELS[name](len(splits.class_names), **where)) for where in chosen]
+    chosen = settings.dverge.dverge_layers
+    where = [{"feature_block": block} if block else {} for block in chosen]
+    return [stacked(MODELS[name](classes, **at)) for at in where]
 
 
-def part(name: str, epoch: int) -> str:
-    """What is measured of an architecture after an epoch, as its files are named."""
-    return f"{name}-epoch-{epoch}"
+def part(epoch: int) -> str:
+    """What is measured after an epoch, as its files are named."""
+    return f"epoch-{epoch}"
 
 
-def go_back(name: str, out: Path, parts: Sequence[str]) -> None:
+def go_back(job: Job[Settings], stage: str) -> None:
     """Where what was measured after an epoch is lost, train that epoch's networks again.
 
-    parts: after epochs 1, 2, …; those not reached yet are absent, which forgets nothing.
+    Parts that are not reached yet are absent, which forgets nothing.
     """
-    folder, config = out / MEASURED, kept.settings(out)
-    there = (not kept.fault(folder, each, config) for each in parts)
+    folder, config = job.out / MEASURED, kept.settings(job.out)
+    epochs = range(1, job.settings.dverge.dverge_epochs)
+    names = [f"{job.cohort.name}-{part(epoch)}" for epoch in epochs]
+    there = (not kept.fault(folder, name, config) for name in names)
     whole = sum(1 for _ in takewhile(bool, there))
-    if whole < len(parts):
-        rewind(name, out, whole)
+    if whole < len(names):
+        rewind(f"{job.cohort.name}-{stage}", job.out, whole)
 
 
-def on_the_way(
-    settings: Settings, name: str, ensemble: Ensemble, state: State, splits: Splits, out: Path
-) -> Measured:
+def measured(job: Job[Settings], state: State) -> Measured:
     """What is measured before DVERGE and after each of its epochs."""
+    settings = job.settings
+    asked, name = settings.dverge, job.cohort.name
     phases = defences.dverge(
-        ensemble,
-        optax.adam(settings.learning_rate),
-        eps=settings.dverge_eps,
-        step_size=settings.dverge_step_size,
-        steps=settings.dverge_steps,
-        layers=layers(settings, name, splits),
+        job.ensemble,
+        optax.adam(settings.training.learning_rate),
+        eps=asked.dverge_eps,
+        step_size=asked.dverge_step_size,
+        steps=asked.dverge_steps,
+        layers=layers(settings, name, len(job.splits.class_names)),
     )
 
-    def measured(state: State, epoch: int) -> Measured:
-        make = partial(measured_at, settings, name, ensemble, state, splits, epoch)
-        return measure.once(out, part(name, epoch), make)
+    def after(state: State, epoch: int) -> Measured:
+        return job.part(part(epoch), partial(measured_at, job, state, epoch))
 
     state = training.onward(state, phases)
-    before = measured(state, 0)
-    go_back(f"{name}-dverge", out, [part(name, e) for e in range(1, settings.dverge_epochs)])
-    state = trained(
-        f"{name}-dverge",
-        ensemble,
+    before = after(state, 0)
+    go_back(job, "dverge")
+    state = job.trained(
         phases,
         state,
-        splits.train,
-        epochs=settings.dverge_epochs,
-        batch_size=settings.batch_size,
-        directory=out,
-        at_once=settings.runs_at_once,
-        turns=settings.dverge_turns,
+        stage="dverge",
+        epochs=asked.dverge_epochs,
+        reuse=False,
+        turns=asked.dverge_turns,
         watch=False,
-        decided_by=DECIDED_BY,
-        after=lambda state: measured(state, int(state.epoch[0])),
+        decided_by=("dverge",),
+        after=lambda state: after(state, int(state.epoch[0])),
     )
-    after = [measured(state, epoch + 1) for epoch in range(settings.dverge_epochs)]
-    return measure.together([before, *after])
+    return parts.together([before, *(after(state, e + 1) for e in range(asked.dverge_epochs))])
 
 
-def check(settings: Settings, ensemble: Ensemble, splits: Splits) -> None:
+def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
     """Refuse impossible sizes and layers; where nothing is decorrelated a batch may be any."""
     for name in settings.models:
-        for seen in layers(settings, name, splits):
+        for seen in layers(settings, name, len(splits.class_names)):
             jax.eval_shape(seen.init, jax.random.key(0), splits.train.images[:1] / 255)
-    measure.check(trials(settings, splits.test.images[0].size))
-    if settings.published:
-        features.check_samples(ensemble, splits)
-        training.check_batch_size(settings.batch_size, splits.train)
-    else:
-        check_sizes(settings, ensemble, splits)
+    pairs.check_features(settings, cohorts, splits)
+    if published.wanted(settings):
+        published.check_pairs(settings, PRESETS[settings.preset], ("cnn",))
+    elif settings.place.from_dir is None:
+        pairs.check_decorrelation(settings.training, cohorts, splits)
 
 
-def study(settings: Settings) -> None:
-    """Train, go on with DVERGE, attack on the way, write and draw."""
-    check_published(settings, PRESETS[settings.preset], ("cnn",))
+def ends(rows: Sequence[Row]) -> list[Row]:
+    """Rows before DVERGE and after its last epoch, which the variant names."""
+    both = (0, max(row["epoch"] for row in rows))
+    return [
+        {**row, "variant": f"{row['variant']}, epoch {row['epoch']}"}
+        for row in rows
+        if row["epoch"] in both
+    ]
 
-    def one(name: str, ensemble: Ensemble, splits: Splits, out: Path) -> Measured:
-        state = train_pairs(settings, name, ensemble, splits.train, out)
-        return on_the_way(settings, name, ensemble, state, splits, out)
 
-    each_model(STUDY, settings, settings.models, stacked, one, partial(check, settings))
+def of_networks(rows: Sequence[Row]) -> Table:
+    """Networks before and after."""
+    return networks.networks(ends(rows))
 
 
-def main() -> None:
-    """Entry point of the script."""
-    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
+def of_attacks(rows: Sequence[Row]) -> Table:
+    """Success on one and on both, before and after."""
+    return transfer.one_and_all(ends(rows))
 
+
+def of_detection(rows: Sequence[Row]) -> Table:
+    """Detection before and after."""
+    return detection.detection(ends(rows))
+
+
+BY_EPOCH: dict[str, Any] = {
+    "x": "epoch",
+    "panels": ("attack", "ball", "eps"),
+    "across_label": "epochs of DVERGE",
+}
+STUDY = Study(
+    name="dverge",
+    paper="Wiedeman & Wang (Patterns 2022), Fig 4; Yang et al. (NeurIPS 2020)",
+    presets=PRESETS,
+    cohorts=cohorts,
+    train=train,
+    trials=trials,
+    measured=measured,
+    check=check,
+    tables=[of_networks, transfer.over_epochs, of_attacks, of_detection],
+    figures=[
+        figures.lines("transfer_rate", "transfer.png", **BY_EPOCH),
+        figures.lines("success_rate", "success.png", **BY_EPOCH),
+    ],
+    keys=("epoch",),
+    always=("clean_accuracy", "transfer_rate"),
+    minutes={"smoke": 1, "quick": 15, "paper": 90},
+)
 
 if __name__ == "__main__":
-    main()
+    main(STUDY)

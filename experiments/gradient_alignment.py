@@ -16,34 +16,39 @@ gradients of probabilities, which vanish where a network is sure: beside the cos
 those that PyTorch gave for such (`gradients.as_of_probabilities`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import optax
 
-from experiments import cli, features, measure
-from experiments.gradients import gradient_rows
-from experiments.measure import Keys, Measured
-from experiments.pairs import each_model
-from experiments.train import trained
-from jaxadv import results, training
+from experiments.frame import figures, pairs, settings
+from experiments.frame.grid import Cohort, Keys, Variant
+from experiments.frame.job import Job
+from experiments.frame.measure import natural as of_natural
+from experiments.frame.measure import runs
+from experiments.frame.measure.gradients import gradient_rows
+from experiments.frame.parts import Measured
+from experiments.frame.run import main
+from experiments.frame.settings import Count, Positive, Radii
+from experiments.frame.study import Study
+from experiments.frame.tables import detection, gradients, networks, transfer
+from experiments.frame.trials import Trial, igs_trial
+from jaxadv import results
 from jaxadv.attacks import cw
-from jaxadv.data import Dataset, Splits
+from jaxadv.data import Splits
 from jaxadv.defences import GOALS, Updates, gradient_alignment
 from jaxadv.ensemble import Ensemble, stacked
 from jaxadv.training import State
 
-STUDY = "gradient_alignment"
 Goal = Literal["none", "parallel", "perpendicular", "antiparallel"]
 
 
 @dataclass(frozen=True)
-class Settings(cli.Common):
-    """Pairs whose input gradients lie at chosen angles: train, measure, attack."""
+class Training(settings.Training):
+    """How the gradients of a pair come to lie."""
 
     model: Literal["lenet", "cnn", "fc"] = "lenet"
     """Architecture; lenet wants images of 10 pixels a side or more."""
@@ -57,36 +62,48 @@ class Settings(cli.Common):
     """Weight of its square, which perpendicular pairs learn; few epochs want more."""
     matching: float = 1.0
     """Weight of the mean squared difference of the two gradients' lengths; 0 leaves them alone."""
-    epochs: int = 200
+    epochs: Count = 200
     """Training epochs."""
-    batch_size: int = 100
+    batch_size: settings.Batch = 100
     """Images a batch."""
     learning_rate: float = 1e-3
     """Of Adam."""
-    eps: tuple[float, ...] = (0.1, 0.15, 0.2, 0.25, 0.3)
+
+
+@dataclass(frozen=True)
+class Attacks(settings.Attacks):
+    """IGS, and Carlini & Wagner's attack."""
+
+    eps: Radii = (0.1, 0.15, 0.2, 0.25, 0.3)
     """Radii of IGS, linf, image range [0, 1]."""
-    igs_steps: int = 10
+    igs_steps: Count = 10
     """Steps of IGS, of eps / steps each."""
-    confidence: tuple[float, ...] = (40.0,)
+    confidence: Radii = (40.0,)
     """By how much Carlini & Wagner's attack must win, in units of the logits."""
-    cw_step_size: float = 0.05
+    cw_step_size: Positive = 0.05
     """Of Adam in Carlini & Wagner's attack."""
-    cw_first_constant: float = 1.0
+    cw_first_constant: Positive = 1.0
     """Weight of winning that Carlini & Wagner's attack tries first."""
-    cw_steps: int = 500
+    cw_steps: Count = 500
     """Steps of Adam for each constant of Carlini & Wagner's attack."""
-    cw_searches: int = 6
+    cw_searches: Count = 6
     """Constants tried for each image."""
     cw_examples: int = 500
     """Carlini & Wagner's attack on so many test images, evenly spaced; 0, or more than there are,
     is all."""
 
 
+@dataclass(frozen=True)
+class Settings(settings.Settings):
+    """Pairs whose input gradients lie at chosen angles: train, measure, attack."""
+
+    training: Training = Training()
+    attacks: Attacks = Attacks()
+
+
 PRESETS = {
-    "paper": (PAPER := Settings(preset="paper", seeds=20, first_seed=150)),
-    "quick": replace(
-        PAPER,
-        preset="quick",
+    "paper": (PAPER := Settings(seeds=20, first_seed=150)),
+    "quick": PAPER.but(
         train_examples=20000,
         seeds=5,
         epochs=12,
@@ -97,18 +114,14 @@ PRESETS = {
         cw_searches=3,
         cw_examples=100,
     ),
-    "updates": replace(
-        PAPER,
-        preset="updates",
-        data="fashion_mnist",
+    "updates": PAPER.but(
+        dataset="fashion_mnist",
         seeds=5,
         goals=("perpendicular", "antiparallel"),
         updates=("alternating", "simultaneous"),
     ),
-    "smoke": replace(
-        PAPER,
-        preset="smoke",
-        data="digits",
+    "smoke": PAPER.but(
+        dataset="digits",
         model="fc",
         seeds=2,
         epochs=4,
@@ -123,128 +136,92 @@ PRESETS = {
 }
 
 
-def defence(goal: str, updates: str, several: bool) -> str:
-    """The name in rows of pairs trained for a goal, with the updates where there are several."""
-    name = "no goal" if goal == "none" else goal
-    return f"{name}, {updates}" if several else name
+def cohorts(settings: Settings, splits: Splits) -> list[Cohort]:
+    """Pairs of every goal, for each kind of updates."""
+    training = settings.training
+    pair = stacked(pairs.MODELS[training.model](len(splits.class_names)))
+    weights = {"cosine": training.strength, "squared_cosine": training.square_strength}
+
+    def variant(goal: Goal, updates: Updates) -> Variant:
+        name = "no goal" if goal == "none" else goal
+        several = len(training.updates) > 1
+        varied = {name: weight * GOALS[goal][name] for name, weight in weights.items()}
+        return Variant(f"{name}, {updates}" if several else name, varied)
+
+    return [
+        Cohort(
+            f"{training.model}-{updates}",
+            training.model,
+            pair,
+            [variant(goal, updates) for goal in training.goals],
+            updates,
+        )
+        for updates in training.updates
+    ]
 
 
-def train_pairs(
-    settings: Settings, updates: Updates, ensemble: Ensemble, data: Dataset, out: Path
-) -> State:
-    """The trained runs: every goal by every seed, in that order."""
+def train(job: Job[Settings]) -> State:
+    """The trained pairs of every goal."""
+    training = job.settings.training
     phases = gradient_alignment(
-        ensemble,
-        optax.adam(settings.learning_rate),
-        updates=updates,
-        matching=settings.matching,
+        job.ensemble,
+        optax.adam(training.learning_rate),
+        updates=job.cohort.own,
+        matching=training.matching,
     )
-    strengths = {"cosine": settings.strength, "squared_cosine": settings.square_strength}
-    weights = {
-        name: np.repeat([weight * GOALS[goal][name] for goal in settings.goals], settings.seeds)
-        for name, weight in strengths.items()
-    }
-    seeds = settings.seed_list * len(settings.goals)
-    return trained(
-        f"{settings.model}-{updates}",
-        ensemble,
-        phases,
-        training.init(ensemble.init, phases, data, seeds, weights),
-        data,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        directory=out,
-        reuse=settings.from_dir,
-        at_once=settings.runs_at_once,
-        watch=False,
-    )
+    return job.trained(phases, watch=False)
 
 
-def trials(settings: Settings) -> list[measure.Trial]:
+def trials(settings: Settings, splits: Splits) -> list[Trial]:
     """IGS over the radii, and Carlini & Wagner's attack over the confidences."""
+    attacks = settings.attacks
     with_cw = partial(
         cw,
-        steps=settings.cw_steps,
-        searches=settings.cw_searches,
-        step_size=settings.cw_step_size,
-        first_constant=settings.cw_first_constant,
+        steps=attacks.cw_steps,
+        searches=attacks.cw_searches,
+        step_size=attacks.cw_step_size,
+        first_constant=attacks.cw_first_constant,
     )
-    confidences = np.asarray(settings.confidence, np.float32)
+    confidences = np.asarray(attacks.confidence, np.float32)
     options: dict[str, Any] = {"parameter": "confidence", "combine": "margin"}
     return [
-        measure.igs_trial(settings.eps, settings.igs_steps),
-        measure.Trial("cw", "l2", with_cw, confidences, settings.cw_examples, **options),
+        igs_trial(attacks.eps, attacks.igs_steps),
+        Trial("cw", "l2", with_cw, confidences, attacks.cw_examples, **options),
     ]
 
 
-def measured(
-    settings: Settings,
-    updates: Updates,
-    ensemble: Ensemble,
-    state: State,
-    splits: Splits,
-    out: Path,
-) -> Measured:
-    """Natural images, the gradients on both splits, then every attack."""
-    several = len(settings.updates) > 1
-    goals = np.repeat(settings.goals, settings.seeds)
-    runs: list[Keys] = [
-        {"model": settings.model, "defence": defence(goal, updates, several), "seed": int(seed)}
-        for goal, seed in zip(goals, state.seed, strict=True)
-    ]
-
-    def natural() -> Measured:
-        found = measure.natural(ensemble, state, splits, runs)
-        rows = list(found.rows)
-        for split, data in (("train", splits.train), ("test", splits.test)):
-            rows += gradient_rows(ensemble, state, data, split, runs)
-        for run in measure.accuracy(ensemble, state, splits.train, runs):
-            seen = results.select(run, metric="clean_accuracy")
-            rows += [{**row, "metric": "train_accuracy"} for row in seen]
-        return found._replace(rows=rows)
-
-    def attacked(trial: measure.Trial) -> Measured:
-        return measure.attacked(
-            trial,
-            ensemble,
-            state,
-            splits.test,
-            runs,
-            keep=settings.save_adversarial,
-            at_once=settings.runs_at_once,
-        )
-
-    parts: dict[str, Callable[[], Measured]] = {"natural": natural}
-    parts |= {trial.name: partial(attacked, trial) for trial in trials(settings)}
-    found = [measure.once(out, f"{updates}-{name}", make) for name, make in parts.items()]
-    rows, arrays, images = measure.together(found)
-    return Measured(rows, measure.under(updates, arrays), measure.under(updates, images))
+def natural(job: Job[Any], pair: Ensemble, state: State, runs: Sequence[Keys]) -> Measured:
+    """Natural images, with the gradients on both splits, and accuracy in training."""
+    found = of_natural.natural(job, pair, state, runs)
+    rows = list(found.rows)
+    for split, data in (("train", job.splits.train), ("test", job.splits.test)):
+        rows += gradient_rows(pair, state, data, split, runs)
+    seen = of_natural.accuracy_rows(pair, state, job.splits.train, runs)
+    seen = results.select(seen, metric="clean_accuracy")
+    return found._replace(rows=[*rows, *({**row, "metric": "train_accuracy"} for row in seen)])
 
 
-def check(settings: Settings, pair: Ensemble, splits: Splits) -> None:
-    """Refuse impossible attacks, batches and data too small, before the first pair is trained."""
-    measure.check(trials(settings))
-    training.check_batch_size(settings.batch_size, splits.train)
-    features.check_samples(pair, splits)
-
-
-def study(settings: Settings) -> None:
-    """Train, measure, attack, write and draw."""
-
-    def one(name: str, pair: Ensemble, splits: Splits, out: Path) -> Measured:
-        parts = []
-        for updates in settings.updates:
-            state = train_pairs(settings, updates, pair, splits.train, out)
-            parts.append(measured(settings, updates, pair, state, splits, out))
-        return measure.together(parts)
-
-    each_model(STUDY, settings, [settings.model], stacked, one, partial(check, settings))
-
-
-def main() -> None:
-    """Entry point of the script."""
-    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
-
+STUDY = Study(
+    name="gradient_alignment",
+    paper="Adam et al. (2019), Tables 1 to 3 and 5 to 7",
+    presets=PRESETS,
+    cohorts=cohorts,
+    train=train,
+    trials=trials,
+    measured=partial(runs.measured, natural=natural),
+    check=pairs.check_features,
+    tables=[
+        networks.networks,
+        networks.accuracies,
+        gradients.gradients,
+        gradients.asymmetry,
+        transfer.one_and_all,
+        detection.detection,
+    ],
+    figures=[figures.transfer_bars, figures.success],
+    shown_eps=0.25,
+    minutes={"smoke": 1, "quick": 30, "paper": 2000, "updates": 1000},
+)
 
 if __name__ == "__main__":
-    main()
+    main(STUDY)

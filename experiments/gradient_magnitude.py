@@ -11,38 +11,41 @@ what is made on the second fools the first ever less, quadratically in the secon
 
 As in `gradient_alignment` radii are of images in [0, 1], the one to compare at is where the attack
 succeeds as often as the paper's, and epochs are shuffled. The paper attacks 1,000 test images drawn
-at random; here they are the first.
+at random; here they are evenly spaced.
 """
 
-from dataclasses import dataclass, replace
-from itertools import chain
-from pathlib import Path
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import jax
 import numpy as np
 import optax
 
-from experiments import cli, measure
-from experiments.gradients import gradient_rows
-from experiments.measure import Keys, Measured
-from experiments.pairs import MODELS, each_model
-from experiments.train import trained
-from jaxadv import training
-from jaxadv.data import Dataset, Splits
+from experiments.frame import figures, grid, parts, settings
+from experiments.frame.grid import Cohort, Keys, Variant
+from experiments.frame.job import Job
+from experiments.frame.measure import runs
+from experiments.frame.measure.gradients import gradient_rows
+from experiments.frame.measure.natural import accuracy_rows
+from experiments.frame.pairs import MODELS
+from experiments.frame.parts import Measured
+from experiments.frame.run import main
+from experiments.frame.settings import Count, Radii
+from experiments.frame.study import Study
+from experiments.frame.tables import gradients, networks
+from experiments.frame.trials import Trial, igs_trial
+from jaxadv.data import Splits
 from jaxadv.defences import gradient_magnitude
 from jaxadv.ensemble import Ensemble, stacked
 from jaxadv.errors import UserError
-from jaxadv.models import Model
 from jaxadv.training import State
-from jaxadv.types import Array, Variables
-
-STUDY = "gradient_magnitude"
+from jaxadv.types import Array
 
 
 @dataclass(frozen=True)
-class Settings(cli.Common):
-    """Networks with input gradients of chosen lengths: train, pair, attack, fit."""
+class Training(settings.Training):
+    """How single networks come to their lengths."""
 
     model: Literal["lenet", "cnn", "fc"] = "lenet"
     """Architecture; lenet wants images of 10 pixels a side or more."""
@@ -55,27 +58,39 @@ class Settings(cli.Common):
     strength: float = 1.0
     """Weight of the lengths' mean squared error, against the cross-entropy in simultaneous
     updates."""
-    epochs: int = 500
+    epochs: Count = 500
     """Training epochs."""
-    batch_size: int = 100
+    batch_size: settings.Batch = 100
     """Images a batch."""
     learning_rate: float = 1e-3
     """Of Adam."""
-    eps: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.3)
+
+
+@dataclass(frozen=True)
+class Attacks(settings.Attacks):
+    """IGS on each network of a pair."""
+
+    eps: Radii = (0.05, 0.1, 0.15, 0.2, 0.3)
     """Radii of IGS, linf, image range [0, 1]."""
-    igs_steps: int = 10
+    igs_steps: Count = 10
     """Steps of IGS, of eps / steps each."""
     igs_examples: int = 1000
     """IGS on so many test images, evenly spaced; 0, or more than there are, is all."""
 
 
+@dataclass(frozen=True)
+class Settings(settings.Settings):
+    """Networks with input gradients of chosen lengths: train, pair, attack, fit."""
+
+    training: Training = Training()
+    attacks: Attacks = Attacks()
+
+
 PRESETS = {
-    "paper": (PAPER := Settings(preset="paper", seeds=10, first_seed=100)),
-    "quick": replace(PAPER, preset="quick", seeds=5, epochs=10, train_examples=20000),
-    "smoke": replace(
-        PAPER,
-        preset="smoke",
-        data="digits",
+    "paper": (PAPER := Settings(seeds=10, first_seed=100)),
+    "quick": PAPER.but(seeds=5, epochs=10, train_examples=20000),
+    "smoke": PAPER.but(
+        dataset="digits",
         model="fc",
         seeds=2,
         lengths=(0.5, 1.0, 2.0, 4.0),
@@ -86,109 +101,105 @@ PRESETS = {
 }
 
 
-def train(settings: Settings, alone: Ensemble, data: Dataset, out: Path) -> State:
-    """The trained networks: every length, the first one's before all, by every seed."""
-    lengths = [settings.first, *settings.lengths]
+def cohorts(settings: Settings, splits: Splits) -> list[Cohort]:
+    """Single networks of every length, the first one's before all."""
+    training = settings.training
+    alone = stacked(MODELS[training.model](len(splits.class_names)), 1)
+    lengths = (training.first, *training.lengths)
+    variants = [Variant(f"{length:g}", {"gradient_norm": length}) for length in lengths]
+    return [Cohort(training.model, training.model, alone, variants)]
+
+
+def train(job: Job[Settings]) -> State:
+    """The trained networks."""
+    training = job.settings.training
     phases = gradient_magnitude(
-        alone,
-        optax.adam(settings.learning_rate),
-        updates=settings.updates,
-        strength=settings.strength,
+        job.ensemble,
+        optax.adam(training.learning_rate),
+        updates=training.updates,
+        strength=training.strength,
     )
-    wanted = {"gradient_norm": np.repeat(lengths, settings.seeds)}
-    state = training.init(alone.init, phases, data, settings.seed_list * len(lengths), wanted)
-    return trained(
-        settings.model,
-        alone,
-        phases,
-        state,
-        data,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        directory=out,
-        reuse=settings.from_dir,
-        at_once=settings.runs_at_once,
-    )
+    return job.trained(phases)
 
 
 def paired(state: State, seeds: int) -> State:
-    """Networks `[(1 + K)·seeds, 1, …]` as pairs `[K·seeds, 2, …]`: each with the first of its seed.
+    """Networks of each length, `[runs, 1, …]`, as pairs `[runs, 2, …]`: each with its seed's first.
 
     Of the state what is measured is kept: weights and, of the second, seed and length.
     """
 
     def pairs(leaf: Array) -> Array:
-        first, *others = leaf.reshape(-1, seeds, *leaf.shape[2:])
+        first, *others = grid.by_variant(leaf, seeds)[:, :, 0]
         return np.concatenate([np.stack([first, other], axis=1) for other in others])
 
-    variables: Variables = jax.tree.map(pairs, state.variables)
+    variables = jax.tree.map(pairs, state.variables)
     lengths = {name: value[seeds:] for name, value in state.settings.items()}
     return State(variables, (), state.epoch[seeds:], state.seed[seeds:], lengths)
 
 
-def runs_of(settings: Settings, pairs: State) -> list[Keys]:
-    """The keys of every pair's rows; "length" is that of the second network's gradients."""
-    lengths = np.repeat(settings.lengths, settings.seeds).tolist()
-    return [
-        {
-            "model": settings.model,
-            "defence": f"{settings.first:g} & {length:g}",
-            "seed": int(seed),
-            "length": length,
-        }
-        for length, seed in zip(lengths, pairs.seed, strict=True)
+def natural(job: Job[Any], pair: Ensemble, state: State, runs: Sequence[Keys]) -> Measured:
+    """Accuracy of the pairs and the gradients on natural images."""
+    test = job.splits.test
+    accuracy = accuracy_rows(pair, state, test, runs)
+    return parts.of_rows([*accuracy, *gradient_rows(pair, state, test, "test", runs)])
+
+
+def measured(job: Job[Settings], state: State) -> Measured:
+    """The pairs; "length" is that of the second network's gradients."""
+    training, seeds = job.settings.training, job.settings.seed_list
+    pair = stacked(MODELS[training.model](len(job.splits.class_names)))
+    variants = [
+        Variant(f"{training.first:g} & {length:g}", keys={"length": length})
+        for length in training.lengths
     ]
+    keys = grid.keys_of(job.cohort._replace(variants=variants), seeds)
+    of: dict[str, Any] = {"ensemble": pair, "runs": keys, "natural": natural}
+    return runs.measured(job, paired(state, len(seeds)), **of)
 
 
-def measured(
-    settings: Settings, pair: Ensemble, pairs: State, splits: Splits, out: Path
-) -> Measured:
-    """Natural images and the gradients on them, then IGS."""
-    runs = runs_of(settings, pairs)
+def trials(settings: Settings, splits: Splits) -> list[Trial]:
+    """IGS."""
+    attacks = settings.attacks
+    return [igs_trial(attacks.eps, attacks.igs_steps, attacks.igs_examples)]
 
-    def natural() -> Measured:
-        clean = measure.accuracy(pair, pairs, splits.test, runs)
-        gradients = gradient_rows(pair, pairs, splits.test, "test", runs)
-        return Measured([*chain.from_iterable(clean), *gradients], {}, {})
 
-    def attacked() -> Measured:
-        return measure.attacked(
-            measure.igs_trial(settings.eps, settings.igs_steps, settings.igs_examples),
-            pair,
-            pairs,
-            splits.test,
-            runs,
-            keep=settings.save_adversarial,
-            at_once=settings.runs_at_once,
+def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
+    """Refuse a pair of twice the same length."""
+    first = settings.training.first
+    if first in settings.training.lengths:
+        raise UserError(f"--lengths {first:g}: the first network's already; leave it out")
+
+
+METRIC = "transfer_rate_clean_correct"
+STUDY = Study(
+    name="gradient_magnitude",
+    paper="Adam et al. (2019), Table 4",
+    presets=PRESETS,
+    cohorts=cohorts,
+    train=train,
+    trials=trials,
+    measured=measured,
+    check=check,
+    tables=[
+        networks.accuracies,
+        gradients.gradients,
+        gradients.asymmetry,
+        gradients.length_fits,
+    ],
+    figures=[
+        figures.lines(
+            METRIC,
+            "transfer.png",
+            x="length",
+            panels=("attack", "ball", "eps"),
+            colour=("source", "target"),
+            across_label="length asked of network 2's gradients",
         )
-
-    parts = [measure.once(out, "natural", natural), measure.once(out, "igs", attacked)]
-    return measure.together(parts)
-
-
-def study(settings: Settings) -> None:
-    """Train, pair, attack, write and draw."""
-    if settings.first in settings.lengths:
-        raise UserError(f"--lengths {settings.first:g}: the first network's already; leave it out")
-
-    def alone(model: Model) -> Ensemble:
-        return stacked(model, 1)
-
-    def one(name: str, networks: Ensemble, splits: Splits, out: Path) -> Measured:
-        state = train(settings, networks, splits.train, out)
-        pair = stacked(MODELS[name](len(splits.class_names)))
-        return measured(settings, pair, paired(state, settings.seeds), splits, out)
-
-    def check(networks: Ensemble, splits: Splits) -> None:
-        training.check_batch_size(settings.batch_size, splits.train)
-
-    each_model(STUDY, settings, [settings.model], alone, one, check)
-
-
-def main() -> None:
-    """Entry point of the script."""
-    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
-
+    ],
+    keys=("length",),
+    shown_eps=0.3,
+    minutes={"smoke": 1, "quick": 10, "paper": 600},
+)
 
 if __name__ == "__main__":
-    main()
+    main(STUDY)

@@ -12,63 +12,50 @@ the surrogate is attacked, and the new network's answers counted. `robust` is as
 `decorrelated_pairs`: it trains no independent networks of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-import tyro
 
-from experiments import cli, decorrelated_pairs
-from experiments.decorrelated_pairs import check_sizes, measured
-from experiments.measure import Measured
-from experiments.pairs import MODELS, each_model
-from experiments.train import trained
-from jaxadv import training
+from experiments.frame import figures, grid, pairs, settings
+from experiments.frame.finished import Finished
+from experiments.frame.grid import Cohort, Variant
+from experiments.frame.job import Job
+from experiments.frame.pairs import MODELS, ROBUST
+from experiments.frame.run import main
+from experiments.frame.study import Draw, MakeTable, Study
+from experiments.frame.tables import detection, networks, transfer
+from experiments.frame.tables.table import Table
+from experiments.frame.trials import Trial
 from jaxadv.data import Dataset, Splits
-from jaxadv.defences import decorrelation, ramp, regularised
-from jaxadv.ensemble import Ensemble, EnsembleOutputs, frozen, mixed, stacked
+from jaxadv.defences import decorrelation, regularised
+from jaxadv.ensemble import EnsembleOutputs, frozen, mixed, stacked
 from jaxadv.losses import classify
-from jaxadv.losses.classification import Joined
-from jaxadv.models import Model
+from jaxadv.results import Row
 from jaxadv.training import Metrics, State, is_parameter
 from jaxadv.types import Array
 
-STUDY = "surrogate_defence"
-
 
 @dataclass(frozen=True)
-class Settings(decorrelated_pairs.Settings):
+class Settings(settings.Settings):
     """New networks decorrelated from a frozen surrogate, and not: train, attack the surrogate."""
 
-    joined: tyro.conf.Suppress[Joined] = "root_sum_square"
-    """One network learns at a time: there is nothing to join."""
-    published: tyro.conf.Suppress[bool] = False
-    """The authors have published no such networks."""
-    published_dir: tyro.conf.Suppress[Path | None] = None
-    """Nor this."""
+    models: tuple[Literal["cnn", "fc"], ...] = ("cnn",)
+    """Architectures."""
+    training: pairs.Decorrelation = pairs.Decorrelation()
+    attacks: pairs.Attacks = pairs.Attacks(balls=("linf",))
 
 
 PRESETS = {
-    "paper": (PAPER := Settings(preset="paper", models=("cnn",), balls=("linf",))),
-    "robust": replace(
-        PAPER,
-        preset="robust",
-        strengths=(0.2,),
-        direction="both",
-        sketch_width=128,
-        delay_epochs=2,
-        ramp_epochs=4,
-    ),
-    "quick": replace(PAPER, preset="quick", models=("fc",), seeds=2, epochs=5, pgd_examples=500),
-    "smoke": replace(
-        PAPER,
-        preset="smoke",
-        data="digits",
+    "paper": (PAPER := Settings()),
+    "robust": PAPER.but(**ROBUST),
+    "quick": PAPER.but(models=("fc",), seeds=2, epochs=5, pgd_examples=500),
+    "smoke": PAPER.but(
+        dataset="digits",
         models=("fc",),
         seeds=2,
         epochs=10,
@@ -81,9 +68,21 @@ PRESETS = {
 }
 
 
-def beside(model: Model) -> Ensemble:
-    """The frozen surrogate, and the network that learns."""
-    return mixed([frozen(stacked(model, 1)), stacked(model, 1)])
+def cohorts(settings: Settings, splits: Splits) -> list[Cohort]:
+    """Of each architecture the frozen surrogate, and beside it the network that learns."""
+    strengths, found = settings.training.strengths, []
+    variants = [Variant(variant_of(s, strengths), {"strength": s}) for s in strengths]
+    for name in settings.models:
+        model = MODELS[name](len(splits.class_names))
+        beside = mixed([frozen(stacked(model, 1)), stacked(model, 1)])
+        found.append(Cohort(name, name, beside, variants))
+    return found
+
+
+def variant_of(strength: float, strengths: Sequence[float]) -> str:
+    """The name of a new network trained with λ = `strength` beside the surrogate."""
+    name = pairs.variant_of(strength, strengths)
+    return "independent" if name == "plain" else f"{name} from it"
 
 
 def _learns(path: tuple) -> bool:
@@ -94,69 +93,76 @@ def _of_the_new(outputs: EnsembleOutputs, batch: Dataset) -> tuple[Array, Metric
     return classify(outputs._replace(logits=outputs.logits[1:]), batch)
 
 
-def train(settings: Settings, name: str, both: Ensemble, splits: Splits, out: Path) -> State:
-    """The runs: every strength by every seed, each beside its seed's surrogate."""
-    model, optimizer = MODELS[name](len(splits.class_names)), optax.adam(settings.learning_rate)
+def train(job: Job[Settings]) -> State:
+    """The runs, each beside its seed's surrogate."""
+    training, name = job.settings.training, job.cohort.name
+    optimizer = optax.adam(training.learning_rate)
+    alone = stacked(MODELS[name](len(job.splits.class_names)), 1)
+    single = job.of(Cohort(name, name, alone, [Variant("surrogate")]))
+    surrogates = single.trained([regularised(alone, optimizer)], stage="surrogate").variables
 
-    def stage(what: str, ensemble: Ensemble, phases: list, state: State) -> State:
-        return trained(
-            f"{name}-{what}",
-            ensemble,
-            phases,
-            state,
-            splits.train,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            directory=out,
-            reuse=settings.from_dir,
-            at_once=settings.runs_at_once,
-        )
-
-    alone, seeds = stacked(model, 1), settings.seed_list
-    plain = [regularised(alone, optimizer)]
-    begun = training.init(alone.init, plain, splits.train, seeds)
-    surrogates = stage("surrogate", alone, plain, begun).variables
-
-    strengths = np.repeat(settings.strengths, settings.seeds)
     phases = [
         decorrelation(
-            both,
-            optimizer,
-            task=_of_the_new,
-            schedule=ramp(settings.ramp_epochs, settings.delay_epochs),
-            sketch_width=settings.sketch_width,
-            direction=settings.direction,
-            ridge=settings.ridge,
-            trainable=_learns,
+            job.ensemble, optimizer, task=_of_the_new, trainable=_learns, **training.options()
         )
     ]
-    every = seeds * len(settings.strengths)
-    state = training.init(both.init, phases, splits.train, every, {"strength": strengths})
-    repeat = lambda leaf: jnp.concatenate([leaf] * len(settings.strengths))  # noqa: E731
-    joined = (jax.tree.map(repeat, surrogates), state.variables[1])
-    return stage("beside", both, phases, state._replace(variables=joined))
+    state, count = job.begun(phases), len(job.cohort.variants)
+    every = jax.tree.map(lambda leaf: jnp.asarray(grid.once_a_variant(leaf, count)), surrogates)
+    joined = (every, state.variables[1])
+    return job.trained(phases, state._replace(variables=joined), stage="beside")
 
 
-def defence(strength: float, strengths: Sequence[float]) -> str:
-    """The name in rows of a new network trained with λ = `strength` beside the surrogate."""
-    name = decorrelated_pairs.defence(strength, strengths)
-    return "independent" if name == "plain" else f"{name} from it"
+def trials(settings: Settings, splits: Splits) -> list[Trial]:
+    """FGSM and PGD."""
+    return pairs.attacks_of(settings.attacks, splits)
 
 
-def study(settings: Settings) -> None:
-    """Train, attack, measure, write and draw."""
-
-    def one(name: str, ensemble: Ensemble, splits: Splits, out: Path) -> Measured:
-        state = train(settings, name, ensemble, splits, out)
-        return measured(settings, name, ensemble, state, splits, out, defence)
-
-    each_model(STUDY, settings, settings.models, beside, one, partial(check_sizes, settings))
+def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
+    """Refuse batches and data too small for regressions."""
+    pairs.check_features(settings, cohorts, splits)
+    if settings.place.from_dir is None:
+        pairs.check_decorrelation(settings.training, cohorts, splits)
 
 
-def main() -> None:
-    """Entry point of the script."""
-    cli.run(lambda: study(cli.parse(STUDY, PRESETS, description=__doc__)))
+def known(make: MakeTable) -> MakeTable:
+    """A table without attacks on the new network alone: once deployed, that is not seen."""
 
+    def made(rows: Sequence[Row]) -> Table:
+        return make([row for row in rows if row.get("source") != "2"])
+
+    return made
+
+
+def of_surrogate(draw: Draw) -> Draw:
+    """A figure of attacks on the surrogate alone."""
+
+    def drawn(run: Finished, folder: Path) -> None:
+        draw(replace(run, rows=[r for r in run.rows if r.get("source") in (None, "1")]), folder)
+
+    return drawn
+
+
+TABLES: list[Callable[[Sequence[Row]], Table]] = [
+    networks.networks,
+    transfer.transfer,
+    transfer.one_and_all,
+    detection.detection,
+    transfer.adversarial_features,
+]
+FIGURES: list[Draw] = [figures.transfer_bars, figures.success, figures.feature_scatters]
+STUDY = Study(
+    name="surrogate_defence",
+    paper="proposed in Wiedeman & Wang (Patterns 2022), Discussion",
+    presets=PRESETS,
+    cohorts=cohorts,
+    train=train,
+    trials=trials,
+    check=check,
+    tables=[known(table) for table in TABLES],
+    figures=[of_surrogate(figure) for figure in FIGURES],
+    shown_arrays=("component",),
+    minutes={"smoke": 1, "quick": 5, "paper": 30, "robust": 30},
+)
 
 if __name__ == "__main__":
-    main()
+    main(STUDY)

@@ -3,17 +3,24 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
-from experiments import cli, features
-from experiments.train import trained
-from jaxadv import attacks, models, training
+from experiments.frame import figures, parts, settings, trials
+from experiments.frame.finished import Finished
+from experiments.frame.grid import Cohort, Variant
+from experiments.frame.job import Job
+from experiments.frame.measure import features
+from experiments.frame.measure import pathways as of_pathways
+from experiments.frame.measure.pathways import ON_FGSM
+from experiments.frame.parts import Measured
+from experiments.frame.settings import Batch, Count, Radii
+from experiments.frame.tables import pathways as tables_of
+from experiments.frame.trials import Trial
+from jaxadv import attacks, models, plots, training
 from jaxadv.attacks import example_keys, fgsm
 from jaxadv.data import Dataset, Splits
 from jaxadv.data.augment import cropped, mirrored
@@ -22,15 +29,17 @@ from jaxadv.defences.regularised import Shown
 from jaxadv.ensemble import Ensemble, pathways, predict
 from jaxadv.losses import check_regression, reconstruct_in
 from jaxadv.models import Autoencoder, Model
-from jaxadv.training import Phase, State
+from jaxadv.plots.reduce import distinct
+from jaxadv.results import select
+from jaxadv.training import State
 from jaxadv.types import Array, Key, Variables
 
-ON_FGSM = " + FGSM"  # ends the names of networks that were trained on FGSM images at last
+AFTER = "-fgsm"  # ends the names of cohorts that were trained on FGSM images at last
 
 
 @dataclass(frozen=True)
-class Settings(cli.Common):
-    """Settings of every study of autoencoders."""
+class Training(settings.Training):
+    """How autoencoders and the classifiers of their reconstructions are trained."""
 
     model: Literal["dense", "residual"] = "dense"
     """Architecture: dense (the paper's for MNIST) or residual (for CIFAR-10)."""
@@ -38,13 +47,13 @@ class Settings(cli.Common):
     """λ of the correlation loss on the necks' features."""
     ridge: float = 1.2e-4
     """Ridge relative to the largest singular value; 0 is exact least squares."""
-    epochs: int = 40
+    epochs: Count = 40
     """Training epochs of the autoencoder."""
-    classifier_epochs: int = 40
+    classifier_epochs: Count = 40
     """Training epochs of the classifier on the finished autoencoder's reconstructions."""
-    batch_size: int = 500
+    batch_size: Batch = 500
     """Images a batch of the autoencoder's; must exceed the bottleneck's width + 1."""
-    classifier_batch_size: int = 500
+    classifier_batch_size: Batch = 500
     """Images a batch of the classifier's, each in as many reconstructions as there are necks."""
     learning_rate: float = 5e-4
     """Of Adam."""
@@ -55,14 +64,20 @@ class Settings(cli.Common):
     FGSM version; 0 is none."""
     adversarial_eps: float = 0.1
     """Radius of that FGSM, linf, image range [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Attacks(settings.Attacks):
+    """FGSM and PGD on the classification."""
+
     attacks: tuple[Literal["fgsm", "pgd"], ...] = ("fgsm", "pgd")
     """Attacks on the classification, linf."""
-    directions: tuple[Literal["sum", "squares", "min", "single"], ...] = ("sum", "min", "single")
+    combine: tuple[Literal["loss", "squares", "min", "single"], ...] = ("loss", "min", "single")
     """What is raised: the sum of the pathways' losses, of their squares, the least of them (the
     strongest against all), or one pathway's at a time."""
-    eps: tuple[float, ...] = (0.05, 0.1, 0.15)
+    eps: Radii = (0.05, 0.1, 0.15)
     """Attack radii, linf, image range [0, 1]."""
-    pgd_steps: int = 40
+    pgd_steps: Count = 40
     """Steps of PGD."""
     pgd_step_size: float = 3 / 255
     """Step of PGD, linf, image range [0, 1]."""
@@ -73,15 +88,13 @@ class Settings(cli.Common):
 
 # Presets of every study, beside what is its own.
 QUICK: dict[str, Any] = {
-    "preset": "quick",
     "seeds": 2,
     "epochs": 10,
     "classifier_epochs": 3,
     "pgd_examples": 500,
 }
 SMOKE: dict[str, Any] = {
-    "preset": "smoke",
-    "data": "digits",
+    "dataset": "digits",
     "seeds": 2,
     "epochs": 10,
     "classifier_epochs": 5,
@@ -99,37 +112,48 @@ class Network(NamedTuple):
     """One architecture of a study.
 
     name: of its checkpoints. autoencoder. strengths: λ of its runs.
-    title: of a run in rows and figures, from its λ.
+    title: of a run in rows and figures, from its λ. pictured: whether examples of it are shown.
     """
 
     name: str
     autoencoder: Autoencoder
     strengths: tuple[float, ...]
     title: Callable[[float], str]
+    pictured: bool = False
 
 
-def classifier(settings: Settings, splits: Splits) -> Model:
+def cohorts(networks: Sequence[Network], training: Training, splits: Splits) -> list[Cohort]:
+    """The runs of each network as they are, and, if asked for, after FGSM images."""
+    found = []
+    for network in networks:
+        ensemble = pathways(network.autoencoder, classifier(training, splits))
+        for after, on in (("", ""), (AFTER, ON_FGSM))[: 1 + bool(training.adversarial_epochs)]:
+            variants = [
+                Variant(
+                    network.title(strength) + on, {"strength": strength}, {"strength": strength}
+                )
+                for strength in network.strengths
+            ]
+            found.append(Cohort(network.name + after, network.name, ensemble, variants, network))
+    return found
+
+
+def classifier(training: Training, splits: Splits) -> Model:
     """The classifier that belongs to the architecture."""
     make = {"dense": models.dna_classifier, "residual": models.residual_classifier}
-    return make[settings.model](len(splits.class_names))
+    return make[training.model](len(splits.class_names))
 
 
-def whole(settings: Settings, network: Network, splits: Splits) -> Ensemble:
-    """A network's pathways with their classifier."""
-    return pathways(network.autoencoder, classifier(settings, splits))
-
-
-def check_sizes(settings: Settings, networks: Sequence[Network], splits: Splits) -> None:
+def check_sizes(settings: Any, cohorts: Sequence[Cohort], splits: Splits) -> None:
     """Refuse batches and data too small for regressions before the first network is trained."""
-    for size in (settings.batch_size, settings.classifier_batch_size):
-        training.check_batch_size(size, splits.train)
-    for network in networks:
-        ensemble = whole(settings, network, splits)
-        if ensemble.size > 1:
-            features.check_samples(ensemble, splits)
-            if any(network.strengths) and settings.from_dir is None:
-                width = features.feature_width(ensemble, splits.train)
-                check_regression(settings.batch_size, width)
+    asked = settings.training
+    training.check_batch_size(asked.classifier_batch_size, splits.train)
+    for cohort in cohorts:
+        if cohort.ensemble.size > 1:
+            features.check_samples(cohort.ensemble, splits)
+            if any(cohort.own.strengths) and settings.place.from_dir is None:
+                width = features.feature_width(cohort.ensemble, splits.train)
+                check_regression(asked.batch_size, width)
 
 
 def _augmented(state: State, batch: Dataset, key: Key) -> Dataset:
@@ -153,85 +177,104 @@ def _perturbed(ensemble: Ensemble, eps: float) -> Shown:
     return shown
 
 
-def train(settings: Settings, network: Network, splits: Splits, out: Path) -> dict[str, State]:
-    """The trained runs, every strength by every seed: as they are, and after FGSM if asked for.
+def train(job: Job[Any]) -> State:
+    """The trained runs of a network: as they are, or after FGSM images.
 
     First the autoencoder, then the classifier on its reconstructions, then, on FGSM images, the
     autoencoder again: the classifier is not trained on these.
     """
-    reader, rate = classifier(settings, splits), settings.learning_rate
+    asked, network = job.settings.training, job.cohort.own
+    reader, optimizer = classifier(asked, job.splits), optax.adam(asked.learning_rate)
     encoding = pathways(network.autoencoder, reader, "autoencoder")
-    reading = pathways(network.autoencoder, reader, "classifier")
-    autoencoder = partial(
+    encode = partial(
         decorrelation,
         encoding,
-        optax.adam(rate),
-        task=reconstruct_in(2 if settings.model == "residual" else 1),
+        optimizer,
+        task=reconstruct_in(2 if asked.model == "residual" else 1),
         joined="root_sum_square",
         trainable=_part("autoencoder"),
-        ridge=settings.ridge,
+        ridge=asked.ridge,
     )
-    stages = {
-        "autoencoder": (encoding, autoencoder(), settings.epochs, settings.batch_size),
-        "classifier": (
-            reading,
-            regularised(reading, optax.adam(rate), trainable=_part("classifier")),
-            settings.classifier_epochs,
-            settings.classifier_batch_size,
-        ),
+
+    def stage(
+        name: str, ensemble: Ensemble, phase: Any, state: State | None, **options: Any
+    ) -> State:
+        phases = [phase._replace(transform=_augmented) if asked.augment else phase]
+        onward = None if state is None else training.onward(state, phases)
+        return job.trained(phases, onward, stage=name, ensemble=ensemble, **options)
+
+    if job.cohort.name.endswith(AFTER):
+        name = job.cohort.name.removesuffix(AFTER)
+        finished = train(job.of(job.cohort._replace(name=name)))
+        shown, epochs = _perturbed(encoding, asked.adversarial_eps), asked.adversarial_epochs
+        return stage("autoencoder", encoding, encode(shown=shown), finished, epochs=epochs)
+    reading = pathways(network.autoencoder, reader, "classifier")
+    read = regularised(reading, optimizer, trainable=_part("classifier"))
+    return stage(
+        "classifier",
+        reading,
+        read,
+        stage("autoencoder", encoding, encode(), None),
+        epochs=asked.classifier_epochs,
+        batch_size=asked.classifier_batch_size,
+        watch=False,  # which reads finished features
+    )
+
+
+def attacks_of(chosen: Attacks) -> list[Trial]:
+    """FGSM and PGD, linf, with the pathways joined in every way asked for."""
+    step, steps = chosen.pgd_step_size, chosen.pgd_steps
+    known = {
+        "fgsm": trials.fgsm_trial(chosen.eps),
+        "pgd": trials.pgd_trial(chosen.eps, step, steps, chosen.pgd_examples),
     }
-    if settings.adversarial_epochs:
-        shown = _perturbed(encoding, settings.adversarial_eps)
-        epochs, size = settings.adversarial_epochs, settings.batch_size
-        stages["adversarial"] = (encoding, autoencoder(shown=shown), epochs, size)
-
-    def stage(name: str, state: State | None) -> State:
-        ensemble, phase, epochs, batch_size = stages[name]
-        phases = [phase._replace(transform=_augmented) if settings.augment else phase]
-        if state is None:
-            begun = _begin(settings, network, encoding, phases, splits)
-        else:
-            begun = training.onward(state, phases)
-        return trained(
-            f"{network.name}-{name}",
-            ensemble,
-            phases,
-            begun,
-            splits.train,
-            epochs=epochs,
-            batch_size=batch_size,
-            directory=out,
-            reuse=settings.from_dir,
-            at_once=settings.runs_at_once,
-            watch=name != "classifier",  # which reads finished features
-        )
-
-    finished = stage("classifier", stage("autoencoder", None))
-    if not settings.adversarial_epochs:
-        return {"": finished}
-    return {"": finished, ON_FGSM: stage("adversarial", finished)}
-
-
-def _begin(
-    settings: Settings,
-    network: Network,
-    ensemble: Ensemble,
-    phases: Sequence[Phase],
-    splits: Splits,
-) -> State:
-    seeds = settings.seed_list * len(network.strengths)
-    strengths = np.repeat(network.strengths, settings.seeds)
-    return training.init(ensemble.init, phases, splits.train, seeds, {"strength": strengths})
-
-
-def runs_of(network: Network, state: State, trained_on: str) -> list[dict[str, Any]]:
-    """The keys of every run's rows."""
     return [
-        {
-            "model": network.name,
-            "defence": network.title(float(strength)) + trained_on,
-            "strength": float(strength),
-            "seed": int(seed),
-        }
-        for strength, seed in zip(state.settings["strength"], state.seed, strict=True)
+        trial
+        for name in chosen.attacks
+        for trial in of_pathways.each_combined(known[name], chosen.combine)
     ]
+
+
+def measured(job: Job[Any], state: State) -> Measured:
+    """The pathways on natural images and under every attack, and pictures of one network."""
+    found = [of_pathways.measured(job, state)]
+    if job.cohort.own.pictured and not job.cohort.name.endswith(AFTER):
+        found.append(of_pathways.pictures(job, state))
+    return parts.together(found)
+
+
+TABLES = (tables_of.reconstructions, tables_of.survival, tables_of.single)
+
+
+def survival(run: Finished, folder: Any) -> None:
+    """Figs 6 to 9 of Wiedeman & Wang: how often any reconstruction is read rightly."""
+    label = "any reconstruction right"
+    options: dict[str, Any] = {"down": "combine", "label": label, "separate": False}
+    plots.metric_lines(run.rows, "any_correct", folder / "accuracy.png", **options)
+
+
+def rates(run: Finished, folder: Any) -> None:
+    """The preprint's panels of metrics, in a file for each way of joining the pathways."""
+    shares = [
+        {**row, "share_of": row["metric"].replace("_", " "), "metric": "share"}
+        for row in run.rows
+        if row["metric"] in list(tables_of.RATES)[1:]
+    ]
+    for combine in distinct(shares, "combine"):
+        path = folder / f"metrics-{figures.file_name(combine)}.png"
+        options: dict[str, Any] = {"down": "share_of", "separate": False}
+        plots.metric_lines(select(shares, combine=combine), "share", path, **options)
+
+
+def pictures(run: Finished, folder: Any) -> None:
+    """Examples of which one reconstruction is read rightly and another is not."""
+    arrays = run.arrays("pictures")
+    if not arrays:
+        figures.say(f"{run.directory}: without predictions.npz, no pictures")
+        return
+    titles = ("natural", "perturbed", "read wrongly", "read rightly")
+    images = dict(zip(titles, arrays["pictures"], strict=True))
+    plots.picture_rows(images, folder / "pictures.png")
+
+
+FIGURES = (survival, rates, pictures)

@@ -1,9 +1,9 @@
 """Figures of finished runs, as studies list them: each writes files into a folder."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from experiments.frame.finished import Finished
@@ -23,16 +23,13 @@ def file_name(name: str) -> str:
     return quote(name, safe=" ")
 
 
-class Lines(NamedTuple):
+def lines(metric: str, file: str, **options: Any) -> Callable[[Finished, Path], None]:
     """A metric against a key of its rows; options: of `plots.metric_lines`."""
 
-    metric: str
-    file: str
-    options: Mapping[str, Any] = {}
+    def draw(run: Finished, folder: Path) -> None:
+        plots.metric_lines(run.rows, metric, folder / file, **options)
 
-    def __call__(self, run: Finished, folder: Path) -> None:
-        """Draw it."""
-        plots.metric_lines(run.rows, self.metric, folder / self.file, **self.options)
+    return draw
 
 
 def transfer_bars(run: Finished, folder: Path) -> None:
@@ -40,7 +37,7 @@ def transfer_bars(run: Finished, folder: Path) -> None:
     plots.transfer_bars(run.rows, folder / "transfer.png")
 
 
-SUCCESS = Lines("success_rate", "success.png")
+success = lines("success_rate", "success.png")
 
 
 def feature_scatters(run: Finished, folder: Path) -> None:

@@ -32,13 +32,14 @@ class Cohort(NamedTuple):
     """Runs that are trained in one program.
 
     name: of its checkpoints and measured parts. model: of its rows. ensemble: what is attacked.
-    variants: what its runs differ in beside their seeds.
+    variants: what its runs differ in beside their seeds. own: what else the study must know of it.
     """
 
     name: str
     model: str
     ensemble: Ensemble
     variants: Sequence[Variant]
+    own: Any = None
 
 
 def seeds_of(variants: Sequence[Variant], seeds: Sequence[int]) -> list[int]:

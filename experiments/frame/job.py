@@ -15,7 +15,7 @@ from jaxadv.data import Splits
 from jaxadv.ensemble import Ensemble
 from jaxadv.training import Phase, State
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=Settings, covariant=True)
 
 
 @dataclass(frozen=True)

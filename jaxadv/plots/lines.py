@@ -14,7 +14,6 @@ from jaxadv.plots.reduce import (
     Setting,
     across,
     against,
-    distinct,
     settings_of,
     single_source,
     why_unknown,
@@ -30,23 +29,28 @@ def metric_lines(
     x: str = "eps",
     down: str = "model",
     panels: Sequence[str] = ("attack", "ball"),
-    colour: str = "variant",
+    colour: Sequence[str] = ("variant",),
     label: str | None = None,
     across_label: str | None = None,
     limits: tuple[float, float] | None = (0.0, 1.0),
+    separate: bool = True,
 ) -> None:
     """Mean of `metric` against a key of its rows, its 95 % interval over seeds as a band.
 
     x: the key across. down: the key whose values have a row of panels each. panels: the keys whose
-    values have a column each. colour: the key whose values have a colour each. Examples crafted on
+    values have a column each. colour: the keys whose values have a colour each. Examples crafted on
     one member are a full line, those crafted on all at once a dashed one. Where no seed has a value
     a word says why, 0/0 or networks that diverged, and the legend how many of these.
     label, across_label: of the axes, if not the metric's and the key's name.
     limits: of the vertical axis; None takes what the data need.
+    separate: whether examples crafted on one member and on all are told apart.
     """
     rows, label = across(rows, metric, x), label or style.words(metric)
+    if not separate:
+        rows = [{key: value for key, value in row.items() if key != "source"} for row in rows]
     lines, columns = settings_of(rows, [down]), settings_of(rows, panels)
-    colours = style.colours_of(distinct(rows, colour))
+    keys = {" → ".join(map(str, of.values())): of for of in settings_of(rows, colour)}
+    colours = style.colours_of(list(keys))
     height = style.grid_height(len(lines))
     with style.drawing(path, len(lines), len(columns), height=height) as (figure, grid):
         if not rows:
@@ -57,7 +61,7 @@ def metric_lines(
             for ax, column in zip(line, columns, strict=False):
                 setting = {**first, **column}
                 here = select(rows, **setting)
-                each = {name: select(here, **{colour: name}) for name in colours}
+                each = {name: select(here, **of) for name, of in keys.items()}
                 draw_lines(ax, each, x, setting, colours, points, why)
                 if across_label is not None:
                     ax.set_xlabel(across_label)

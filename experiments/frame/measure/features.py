@@ -18,7 +18,7 @@ SCATTER_POINTS = 2000
 
 
 def feature_scores(members: tuple[Array, ...]) -> dict[str, Array]:
-    """R² of every ordered pair of members `[M, M]`, in-sample and held-out, on halves of the images.
+    """R² of every ordered pair of members `[M, M]`, in-sample and held-out, on halves of images.
 
     From a row's features a column's are predicted; NaN on the diagonal, and where a feature is not
     finite, in whichever half.

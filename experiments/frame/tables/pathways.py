@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from experiments.frame.autoencoders import ON_FGSM
+from experiments.frame.measure.pathways import ON_FGSM
 from experiments.frame.soundness import seeds_of
 from experiments.frame.tables.attacks import compared
 from experiments.frame.tables.table import Table, written
