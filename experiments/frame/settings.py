@@ -183,7 +183,7 @@ def options(settings: Settings) -> Iterator[Option]:
     for group, holder in {"": settings, **named}.items():
         hints = get_type_hints(type(holder), include_extras=True)
         for f in fields(holder):
-            if f.name not in named:
+            if group or f.name not in named:
                 marks = getattr(hints[f.name], "__metadata__", ())
                 yield Option(group, f.name, getattr(holder, f.name), marks)
 
