@@ -22,7 +22,7 @@ RATES = {
 
 def reconstructions(rows: Sequence[Row]) -> Table:
     """On natural images: what the reconstructions are read as, their error, R² of the features."""
-    header = ["network", "seeds", *RATES.values(), "squared error", "R² 1→2", "held out 1→2"]
+    header = ["variant", "seeds", *RATES.values(), "squared error", "R² 1→2", "held out 1→2"]
     lines = []
     for network in distinct(rows, "variant"):
         natural = select(rows, variant=network, attack=None)
@@ -46,7 +46,7 @@ def survival(rows: Sequence[Row]) -> Table:
     images, natural ones or FGSM.
     """
     networks = distinct(rows, "variant")
-    header = ["attack", "combine", "eps", "network", "images", "seeds", "any", f"− {networks[0]}"]
+    header = ["attack", "combine", "eps", "variant", "images", "seeds", "any", f"− {networks[0]}"]
     header += list(RATES.values())[1:]
     lines = []
     for attack, combine in distinct(select(rows, metric="any_correct"), "attack", "combine"):
@@ -81,7 +81,7 @@ def _on_fgsm(network: str) -> bool:
 
 def single(rows: Sequence[Row]) -> Table:
     """Attacks on one pathway: how often the other errs where it errs."""
-    header = ["attack", "eps", "network", "transfer 1→2", "transfer 2→1"]
+    header = ["attack", "eps", "variant", "transfer 1→2", "transfer 2→1"]
     lines = []
     for attack, eps in distinct(select(rows, metric="transfer_rate"), "attack", "eps"):
         for network in distinct(rows, "variant"):
