@@ -1,6 +1,7 @@
 """What every floor's tests share: real data, published weights, one seeded generator."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -16,15 +17,18 @@ REFERENCE = Path(os.environ.get("JAXADV_REFERENCE") or REPOSITORY / "../shared/r
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder of compiled programs for the session, subprocesses included: most of a test's
-    time is compiling, and many tests compile the same program. `.ci/run` has one for all it runs.
+def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One folder of compiled programs for the session, scripts and subprocesses included: most of a
+    test's time is compiling, and many tests compile the same program. `.ci/run` has one for all it
+    runs.
     """
     named = os.environ.get("JAXADV_TEST_CACHE")
     folder = Path(named) if named else tmp_path_factory.mktemp("cache")
     jax.config.update("jax_compilation_cache_dir", str(folder / "jaxadv" / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
-    return folder
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("JAXADV_CACHE", str(folder))
+        yield folder
 
 
 jax.devices()  # one, whatever a script that runs in this process asks for

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from experiments import train
+from experiments.frame import train
 from jaxadv import checkpoint
 
 

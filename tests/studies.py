@@ -1,0 +1,31 @@
+"""What tests of the studies share: a run as its script makes it, and what bad input gets."""
+
+from collections.abc import Callable
+
+import pytest
+
+from experiments.frame import cli
+from experiments.frame.run import run as run_study
+from experiments.frame.study import find
+
+
+def settings_of(study: str, *words: object):
+    """The settings that these words mean on the study's command line."""
+    return cli.parse(study, find(study).presets, [*map(str, words)])
+
+
+def run(study: str, *words: object) -> None:
+    """`python -m experiments.STUDY WORDS`, in this process."""
+    cli.run(lambda: run_study(find(study), settings_of(study, *words)))
+
+
+def refused(capsys: pytest.CaptureFixture, call: Callable[[], object]) -> str:
+    """The one line that bad input gets; the status must be 2."""
+    with pytest.raises(SystemExit) as stopped:
+        call()
+    assert stopped.value.code == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1, captured.err
+    assert captured.err.splitlines()[-1] == lines[0]  # and nothing after it
+    return lines[0]
