@@ -1,9 +1,11 @@
 """What tests of the studies share: a run as its script makes it, and what bad input gets."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
 
+from experiments import __main__ as tools
 from experiments.frame import cli
 from experiments.frame.run import run as run_study
 from experiments.frame.study import find
@@ -19,10 +21,19 @@ def run(study: str, *words: object) -> None:
     cli.run(lambda: run_study(find(study), settings_of(study, *words)))
 
 
-def refused(capsys: pytest.CaptureFixture, call: Callable[[], object]) -> str:
+def tool(*words: object) -> None:
+    """`python -m experiments WORDS`, in this process."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["experiments", *map(str, words)])
+        tools.main()
+
+
+def refused(
+    capsys: pytest.CaptureFixture, call: Callable[..., object], *words: object, **options: object
+) -> str:
     """The one line that bad input gets; the status must be 2."""
     with pytest.raises(SystemExit) as stopped:
-        call()
+        call(*words, **options)
     assert stopped.value.code == 2
     captured = capsys.readouterr()
     lines = [line for line in captured.err.splitlines() if line.startswith("error:")]

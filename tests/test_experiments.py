@@ -1,20 +1,20 @@
 """The experiment scripts end to end on the embedded digits, and misused."""
 
-import dataclasses
 import json
-import os
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from experiments import cli, decorrelated_pairs, measure, merge, parametric_distance, plot, readme
+from experiments.__main__ import TOOLS
+from experiments.frame import parts
+from experiments.frame.settings import options
+from experiments.frame.study import find
 from jaxadv import results
 from jaxadv.data import load_dataset
+from tests.studies import refused, run, tool
 
-STUDIES = {"decorrelated_pairs": decorrelated_pairs, "parametric_distance": parametric_distance}
 SMALL = {
     "decorrelated_pairs": "--seeds 2 --epochs 4 --eps 0.0 0.1 --pgd-steps 2 --pgd-examples 40 "
     "--save-adversarial 5",
@@ -22,41 +22,12 @@ SMALL = {
 }
 
 
-def run(study: str, *words: str) -> None:
-    module = STUDIES[study]
-    cli.run(lambda: module.study(cli.parse(study, module.PRESETS, words)))
-
-
 def small(study: str, out: Path, *words: str) -> list[str]:
     return ["--preset", "smoke", *SMALL[study].split(), "--out", str(out), *words]
 
 
-def refused(capsys: pytest.CaptureFixture, call) -> str:
-    """The one line that bad input gets; the status must be 2."""
-    with pytest.raises(SystemExit) as stopped:
-        call()
-    assert stopped.value.code == 2
-    captured = capsys.readouterr()
-    lines = [line for line in captured.err.splitlines() if line.startswith("error:")]
-    assert len(lines) == 1, captured.err
-    assert captured.err.splitlines()[-1] == lines[0]  # and nothing after it
-    return lines[0]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(compilation_cache):
-    """The scripts' own compile cache, inside the session's."""
-    previous = os.environ.get("JAXADV_CACHE")
-    os.environ["JAXADV_CACHE"] = str(compilation_cache)
-    yield
-    if previous is None:
-        del os.environ["JAXADV_CACHE"]
-    else:
-        os.environ["JAXADV_CACHE"] = previous
-
-
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory, cache) -> Path:
+def pairs(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("pairs") / "run"
     run("decorrelated_pairs", *small("decorrelated_pairs", out))
     return out
@@ -67,13 +38,13 @@ def test_decorrelated_pairs_writes_every_row(pairs):
     assert found["config"]["seeds"] == [0, 1]
     assert found["config"]["data_title"].startswith("digits")
     rows = found["rows"]
-    for defence in ("plain", "decorrelated"):
+    for variant in ("plain", "decorrelated"):
         natural = ("clean_accuracy", "live_columns", "r_squared", "r_squared_held_out")
         for metric in (*natural, "logit_r_squared_held_out", "component_share"):
-            chosen = results.select(rows, metric=metric, defence=defence, attack=None)
+            chosen = results.select(rows, metric=metric, variant=variant, attack=None)
             assert {row["seed"] for row in chosen} == {0, 1}, metric
         for attack, ball, eps in (("fgsm", "linf", 0.1), ("pgd", "l2", 0.8), ("fgm", "l2", 0.8)):
-            at = {"defence": defence, "attack": attack, "ball": ball, "eps": eps}
+            at = {"variant": variant, "attack": attack, "ball": ball, "eps": eps}
             assert len(results.select(rows, metric="transfer_rate", **at)) == 4
             assert len(results.select(rows, metric="success_rate", source="all", **at)) == 2
     assert all(
@@ -84,7 +55,7 @@ def test_decorrelated_pairs_writes_every_row(pairs):
 def test_eps_zero_attacks_change_nothing(pairs):
     rows = results.read(pairs)["rows"]
     for row in results.select(rows, metric="error_rate", attack="fgsm", eps=0.0, target="1"):
-        where = {"defence": row["defence"], "seed": row["seed"], "target": "1"}
+        where = {"variant": row["variant"], "seed": row["seed"], "target": "1"}
         (clean,) = results.select(rows, metric="clean_accuracy", **where)
         assert row["value"] == pytest.approx(1 - clean["value"])
 
@@ -95,7 +66,7 @@ def test_rates_follow_from_the_kept_predictions(pairs):
         classes, labels = kept["fc/fgsm_linf/adversarial_class"], kept["fc/fgsm_linf/labels"]
     wrong = classes[0, 1, 0] != labels  # first run, eps 0.1, crafted on member 1: [M, N]
     where = {"attack": "fgsm", "ball": "linf", "eps": 0.1, "source": "1", "seed": 0}
-    (row,) = results.select(rows, metric="transfer_rate", defence="plain", **where)
+    (row,) = results.select(rows, metric="transfer_rate", variant="plain", **where)
     assert row["n"] == wrong[0].sum()
     assert row["value"] == pytest.approx(wrong[1][wrong[0]].mean())
 
@@ -131,11 +102,10 @@ def test_saved_images_and_predictions_say_which_test_images_they_are_of(pairs):
             np.testing.assert_allclose(images[f"{name}/natural"], pixels, atol=1e-7)
 
 
-def test_figures_are_redrawn_from_results_alone(pairs, capsys, monkeypatch):
+def test_figures_are_redrawn_from_results_alone(pairs, capsys):
     for path in (pairs / "figures").glob("*.png"):
         path.unlink()
-    monkeypatch.setattr(sys, "argv", ["plot", str(pairs)])
-    plot.main()
+    tool("plot", pairs)
     drawn = capsys.readouterr().out.split()
     assert {Path(name).name for name in drawn} == {
         "features-fc.png",
@@ -145,33 +115,34 @@ def test_figures_are_redrawn_from_results_alone(pairs, capsys, monkeypatch):
     assert all(Path(name).stat().st_size > 5000 for name in drawn)
 
 
-def test_figures_of_results_whose_arrays_were_not_kept(pairs, tmp_path, capsys, monkeypatch):
+def test_figures_of_results_whose_arrays_were_not_kept(pairs, tmp_path, capsys):
     (tmp_path / "results.json").write_bytes((pairs / "results.json").read_bytes())
-    monkeypatch.setattr(sys, "argv", ["plot", str(tmp_path)])
-    plot.main()
+    tool("plot", tmp_path)
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
         "success.png",
         "transfer.png",
     }
     assert "no scatter" in capsys.readouterr().err
     (tmp_path / "predictions.npz").write_bytes((pairs / "predictions.npz").read_bytes()[:999])
-    assert "predictions.npz" in refused(capsys, plot.main)
+    assert "predictions.npz" in refused(capsys, tool, "plot", tmp_path)
 
 
 def test_other_settings_do_not_enter_the_folder(pairs, capsys):
     before = (pairs / "results.json").read_bytes()
     words = small("decorrelated_pairs", pairs, "--resume", "--epochs", "5")
-    line = refused(capsys, lambda: run("decorrelated_pairs", *words))
+    line = refused(capsys, run, "decorrelated_pairs", *words)
     assert "epochs 4, now 5" in line
     words = small("decorrelated_pairs", pairs)
-    assert "--resume" in refused(capsys, lambda: run("decorrelated_pairs", *words))
+    assert "--resume" in refused(capsys, run, "decorrelated_pairs", *words)
     assert (pairs / "results.json").read_bytes() == before
 
 
 def test_from_reuses_the_trained_networks(pairs, tmp_path):
-    words = small("decorrelated_pairs", tmp_path / "again", "--from", str(pairs))
-    run("decorrelated_pairs", *words)
-    assert results.read(tmp_path / "again")["rows"] == results.read(pairs)["rows"]
+    """Whatever is then measured of them: here one of the attacks."""
+    words = ("--from", str(pairs), "--attacks", "fgsm", "--balls", "linf")
+    run("decorrelated_pairs", *small("decorrelated_pairs", tmp_path / "again", *words))
+    rows = [r for r in results.read(pairs)["rows"] if r.get("attack") in (None, "fgsm")]
+    assert results.read(tmp_path / "again")["rows"] == rows
     assert not (tmp_path / "again" / "checkpoints").exists()
 
 
@@ -180,7 +151,7 @@ def test_from_a_run_that_is_not_finished(pairs, tmp_path, capsys):
     unfinished.mkdir()
     (unfinished / "config.json").write_bytes((pairs / "config.json").read_bytes())
     words = small("decorrelated_pairs", tmp_path / "x", "--from", str(unfinished))
-    assert "0 of 4 epochs" in refused(capsys, lambda: run("decorrelated_pairs", *words))
+    assert "0 of 4 epochs" in refused(capsys, run, "decorrelated_pairs", *words)
 
 
 @pytest.mark.parametrize(
@@ -195,28 +166,42 @@ def test_from_a_run_that_is_not_finished(pairs, tmp_path, capsys):
 )
 def test_from_a_run_that_was_trained_otherwise(pairs, tmp_path, capsys, words, expected):
     words = small("decorrelated_pairs", tmp_path / "x", "--from", str(pairs), *words)
-    assert expected in refused(capsys, lambda: run("decorrelated_pairs", *words))
+    assert expected in refused(capsys, run, "decorrelated_pairs", *words)
     assert not (tmp_path / "x").exists()
 
 
-def test_merge_joins_runs(pairs, tmp_path, monkeypatch):
-    other = tmp_path / "other"
-    run("decorrelated_pairs", *small("decorrelated_pairs", other, "--first-seed", "2"))
-    monkeypatch.setattr(
-        sys, "argv", ["merge", str(pairs), str(other), "--out", str(tmp_path / "m")]
-    )
-    merge.main()
-    joined = results.read(tmp_path / "m")
-    assert joined["config"]["seeds"] == [0, 1, 2, 3]
-    assert len(joined["rows"]) == 2 * len(results.read(pairs)["rows"])
+def of_other_seeds(pairs: Path, out: Path, **training: object) -> Path:
+    """The same results as if of seeds 2 and 3, maybe trained otherwise."""
+    found = results.read(pairs)
+    config = {**found["config"], "seeds": [2, 3]}
+    config["training"] = {**config["training"], **training}
+    rows = [{**row, "seed": row["seed"] + 2} for row in found["rows"]]
+    out.mkdir()
+    results.write(out, "decorrelated_pairs", config, rows)
+    return out
+
+
+def test_merge_joins_runs(pairs, tmp_path):
+    other = of_other_seeds(pairs, tmp_path / "other")
+    tool("merge", pairs, other, "--out", tmp_path / "m")
+    joined, rows = results.read(tmp_path / "m"), results.read(pairs)["rows"]
+    assert joined["config"] == {**results.read(pairs)["config"], "seeds": [0, 1, 2, 3]}
+    assert joined["rows"] == [*rows, *results.read(other)["rows"]]
     assert (tmp_path / "m" / "figures" / "transfer.png").is_file()
+
+
+def test_merge_names_the_setting_that_differs(pairs, tmp_path, capsys):
+    other = of_other_seeds(pairs, tmp_path / "other", ridge=0.5)
+    line = refused(capsys, tool, "merge", pairs, other, "--out", tmp_path / "m")
+    assert "runs differ in ridge: 0.00012 and 0.5; merge runs of one configuration" in line
+    assert not (tmp_path / "m").exists()
 
 
 def test_parametric_distance_end_to_end(tmp_path):
     words = small("parametric_distance", tmp_path / "run", "--save-adversarial", "3")
     run("parametric_distance", *words)
     with np.load(tmp_path / "run" / "adversarial.npz") as kept:
-        assert kept["fgsm_linf/1"].shape == (4, 1, 3, 8, 8, 1)
+        assert kept["cnn/fgsm_linf/1"].shape == (4, 1, 3, 8, 8, 1)
     found = results.read(tmp_path / "run")
     chosen = results.select(found["rows"], metric="transfer_rate", eps=0.1, target="2")
     assert sorted({row["target_distance"] for row in chosen}) == [50.0, 100.0]
@@ -260,7 +245,7 @@ def test_parametric_distance_end_to_end(tmp_path):
 )
 def test_bad_input_is_one_line_and_status_2(tmp_path, capsys, words, expected):
     settings = small("decorrelated_pairs", tmp_path / "run", *words)
-    assert expected in refused(capsys, lambda: run("decorrelated_pairs", *settings))
+    assert expected in refused(capsys, run, "decorrelated_pairs", *settings)
     assert not (tmp_path / "run" / "results.json").exists()
     assert not (tmp_path / "run" / "checkpoints").exists()  # refused before anything was trained
 
@@ -273,18 +258,18 @@ def test_a_truncated_data_file_is_one_line_and_status_2(tmp_path, capsys):
         (folder / name.replace("train", "t10k")).write_bytes(b"\x00\x00\x08\x03\x00\x00")
     words = ["--data", "mnist", "--data-dir", str(tmp_path)]
     settings = small("decorrelated_pairs", tmp_path / "run", *words)
-    assert "idx" in refused(capsys, lambda: run("decorrelated_pairs", *settings))
+    assert "idx" in refused(capsys, run, "decorrelated_pairs", *settings)
 
 
 def test_an_output_folder_below_a_file(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     words = small("decorrelated_pairs", tmp_path / "file" / "run")
-    assert "file" in refused(capsys, lambda: run("decorrelated_pairs", *words))
+    assert "file" in refused(capsys, run, "decorrelated_pairs", *words)
 
 
 def test_a_refused_run_does_not_keep_its_folder(tmp_path, capsys):
     words = small("decorrelated_pairs", tmp_path / "run", "--batch-size", "64")
-    refused(capsys, lambda: run("decorrelated_pairs", *words))
+    refused(capsys, run, "decorrelated_pairs", *words)
     assert results.claim(tmp_path / "run", {"other": 1}, resume=False) is None
 
 
@@ -293,18 +278,18 @@ def test_measurements_of_a_run_that_was_stopped_are_taken_up(tmp_path):
 
     def make():
         calls.append(1)
-        return measure.Measured([{"value": 0.5}], {"a/b": np.arange(3)}, {"c": np.ones(2)})
+        return parts.Measured([{"value": 0.5}], {"a/b": np.arange(3)}, {"c": np.ones(2)})
 
-    first, again = (measure.once(tmp_path, "cnn-fgsm", make) for _ in range(2))
+    first, again = (parts.once(tmp_path, "cnn-fgsm", make) for _ in range(2))
     assert len(calls) == 1
     assert again.rows == first.rows
     np.testing.assert_array_equal(again.arrays["a/b"], np.arange(3))
     np.testing.assert_array_equal(again.images["c"], np.ones(2))
     path = tmp_path / "measured" / "cnn-fgsm.npz"
     path.write_bytes(path.read_bytes()[:50])
-    assert measure.once(tmp_path, "cnn-fgsm", make).rows == first.rows
+    assert parts.once(tmp_path, "cnn-fgsm", make).rows == first.rows
     assert len(calls) == 2  # damaged: measured again
-    measure.write(tmp_path, "study", {}, again)
+    parts.write(tmp_path, "study", {}, again)
     assert not (tmp_path / "measured").exists()
 
 
@@ -312,18 +297,16 @@ def test_settings_that_are_not_settings(tmp_path, capsys):
     (tmp_path / "config.json").write_text("[]")
     (tmp_path / "other").mkdir()
     words = small("decorrelated_pairs", tmp_path)
-    assert "config.json" in refused(capsys, lambda: run("decorrelated_pairs", *words))
+    assert "config.json" in refused(capsys, run, "decorrelated_pairs", *words)
 
 
-def test_a_wrong_option_of_the_small_scripts(capsys, monkeypatch):
-    for script in (merge, plot, readme):
-        monkeypatch.setattr(sys, "argv", ["script", "--colour", "red"])
-        assert "--colour" in refused(capsys, script.main)
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_wrong_option_of_a_tool(name, capsys):
+    assert "--colour" in refused(capsys, tool, name, "--colour", "red")
 
 
-def test_plot_of_a_folder_without_results(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["plot", str(tmp_path)])
-    assert "results.json" in refused(capsys, plot.main)
+def test_plot_of_a_folder_without_results(tmp_path, capsys):
+    assert "results.json" in refused(capsys, tool, "plot", tmp_path)
 
 
 def test_help_lists_every_setting_with_its_unit(capsys):
@@ -331,9 +314,10 @@ def test_help_lists_every_setting_with_its_unit(capsys):
         run("decorrelated_pairs", "--help")
     assert stopped.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    for field in dataclasses.fields(decorrelated_pairs.Settings):
-        name = "from" if field.name == "from_dir" else field.name.replace("_", "-")
-        assert re.search(rf"--{name}[ ,]", text), name
+    for name in (option.name for option in options(find("decorrelated_pairs").presets["smoke"])):
+        typed = "from" if name == "from_dir" else name.replace("_", "-")
+        typed = "data" if name == "dataset" else typed
+        assert re.search(rf"--{typed}[ ,]", text), name
     assert "image range [0, 1]" in text
 
 

@@ -105,7 +105,7 @@ def check_batches(settings: Settings, splits: Splits) -> None:
     """
     count = len(splits.train.labels)
     for each in options(settings):
-        if each.mark(OfTraining) and each.value > count:
+        if each.mark(OfTraining) is not None and each.value > count:
             raise UserError(
                 f"{each.typed} {each.value}: there are {count} training images ({splits.title}); "
                 "give 1 to that many"

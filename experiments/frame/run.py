@@ -12,7 +12,7 @@ from jax.experimental import multihost_utils
 from experiments.frame import cli, numbers, parts, report, trials
 from experiments.frame.finished import is_finished
 from experiments.frame.job import Job
-from experiments.frame.settings import Settings, trained_by
+from experiments.frame.settings import Settings, options, trained_by
 from experiments.frame.study import Study, find
 from jaxadv import results, training
 from jaxadv.configs import differences
@@ -36,8 +36,7 @@ def run(study: Study[S], settings: S) -> Path:
     Raises:
         UserError: for settings, data or folders that will not do, before anything is trained.
     """
-    if find(study.name).name != study.name:
-        raise UserError(f"experiments/{study.name}.py: has another STUDY")
+    find(study.name)  # tables and figures are found by the name: refused before it is run
     splits, out, config = begin(study, settings)
     if not is_finished(out, study, config):  # what it measured on the way is not kept
         found = parts.together(_each_cohort(study, settings, splits, out))
@@ -68,7 +67,7 @@ def begin(study: Study[Any], settings: Settings) -> tuple[Splits, Path, dict[str
     kind = splits.source.partition(": ")[0] if splits.source.startswith("files") else splits.source
     config = {**settings.config(), "data_title": splits.title, "data_source": kind}
     if place.from_dir is not None:
-        _check_reuse(place.from_dir, config)
+        _check_reuse(place.from_dir, settings, config)
     results.claim(out, {"experiment": study.name, **config}, place.resume)
     if jax.process_count() > 1:  # which all read what the first has written
         multihost_utils.sync_global_devices("claimed")
@@ -101,11 +100,12 @@ def load(settings: Settings) -> Splits:
     return splits
 
 
-def _check_reuse(source: Path, config: Mapping[str, Any]) -> None:
+def _check_reuse(source: Path, settings: Settings, config: Mapping[str, Any]) -> None:
     """Refuse another run's networks if they were not trained as this run asks."""
+    typed = {each.name: each.typed for each in options(settings)} | {"data_title": "data"}
     here, there = trained_by(plain(config, "config")), trained_by(results.read_config(source))
     for name, wanted, found in differences(here, there, besides=("experiment",)):
         raise UserError(
-            f"--from {source}: its networks were trained with {name} {found!r}, not {wanted!r}; "
-            "ask for the same"
+            f"--from {source}: its networks were trained with {typed[name]} {found!r}, "
+            f"not {wanted!r}; ask for the same"
         )

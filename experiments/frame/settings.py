@@ -198,5 +198,5 @@ def trained_by(config: Mapping[str, Any], besides: tuple[str, ...] = ()) -> dict
 
     besides: the groups of a training that goes on from these networks.
     """
-    names = ("experiment", "seeds", "data_title", "data", "training", *besides)
+    names = ("experiment", "seeds", "data", "training", *besides, "data_title")
     return {name: config[name] for name in names if name in config}
