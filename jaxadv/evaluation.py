@@ -35,6 +35,14 @@ from jaxadv.types import Array, Key, Variables
 
 Sources: TypeAlias = Mapping[str, tuple[int, ...]]
 
+
+class Aims(NamedTuple):
+    """What images are to be taken for: not their `classes [N]`, or, if `targeted`, these."""
+
+    classes: Array
+    targeted: bool
+
+
 ALL = "all"  # the source that attacks every member at once, as a defender of an ensemble must face
 
 
@@ -108,12 +116,14 @@ def craft(
     combine: str = "loss",
     chunk: int = 1000,
     indices: Array | None = None,
+    targets: Array | None = None,
 ) -> Array:
     """Adversarial images `[N, …]` for the chosen members, float32 in the attack's bounds.
 
     combine: how several members are joined; see `attacks.ensemble`.
     chunk: images attacked at once, at most.
     indices: `[N]`, of each example in the data set it was taken from; default 0 … N − 1.
+    targets: `[N]`, the classes that the images are to be taken for; None is any but their own.
 
     Random starts are keyed by the example's index, so neither `chunk` nor the device matters to
     them; what it does to the images after them `in_chunks` says.
@@ -124,8 +134,10 @@ def craft(
     """
     check_attack(attack)
     dataset = _checked(ensemble, variables, dataset, key)
-    keys = _keys(key, dataset, indices)
-    images, flags = _crafted(ensemble, variables, members, attack, dataset, keys, combine, chunk)
+    keys, aims = _keys(key, dataset, indices), checked_aims(ensemble, variables, dataset, targets)
+    images, flags = _crafted(
+        ensemble, variables, members, attack, dataset.images, aims, keys, combine, chunk
+    )
     warn(flags)
     return images
 
@@ -135,7 +147,8 @@ def _crafted(
     variables: Variables,
     members: Indices,
     attack: Attack | CarliniWagner,
-    dataset: Dataset,
+    images: Array,
+    aims: Aims,
     keys: Key,
     combine: str,
     chunk: int,
@@ -143,13 +156,15 @@ def _crafted(
     """Adversarial images `[N, …]` and what the attack met on the way, `[N]` each."""
     source, chosen = ensemble.pick(variables, members)
 
-    def perturb(images: Array, labels: Array, keys: Key) -> tuple[Array, Flags]:
-        direction = ensemble_direction(predict(source, chosen), labels, combine)
+    def perturb(images: Array, classes: Array, keys: Key) -> tuple[Array, Flags]:
+        read = predict(source, chosen)
+        direction = ensemble_direction(read, classes, combine, targeted=aims.targeted)
         return attack.flagged(direction, to_float(images), keys)
 
     check_whole("chunk", chunk, 1)
-    size = _cached(source, min(chunk, len(dataset.labels)), len(dataset.labels))
-    return in_chunks(perturb, size, dataset.images, dataset.labels, keys)
+    count = len(aims.classes)
+    size = _cached(source, min(chunk, count), count)
+    return in_chunks(perturb, size, images, aims.classes, keys)
 
 
 def _cached(ensemble: Ensemble, chunk: int, count: int) -> int:
@@ -176,6 +191,25 @@ def _keys(key: Key, dataset: Dataset, indices: Array | None) -> Key:
     if len(keys) != count:
         raise UserError(f"{len(keys)} indices for {count} examples: give one an example")
     return keys
+
+
+def checked_aims(
+    ensemble: Ensemble, variables: Variables, dataset: Dataset, targets: Array | None
+) -> Aims:
+    """The labels to be missed, or the targets to be met.
+
+    Raises:
+        UserError: if targets are no class indices of the networks, one an example.
+    """
+    if targets is None:
+        return Aims(dataset.labels, False)
+    aimed = Dataset(dataset.images, targets)
+    try:
+        check_dataset(aimed)
+        check_classes(ensemble, variables, aimed)
+    except UserError as error:
+        raise UserError(f"targets: {error}") from None
+    return Aims(jnp.asarray(targets), True)
 
 
 def check_attack(attack: Any) -> None:
@@ -286,6 +320,7 @@ def evaluate(
     examine: Callable[[EnsembleOutputs, Array], dict[str, Array]] | None = None,
     keep: int = 0,
     indices: Array | None = None,
+    targets: Array | None = None,
     spread: bool = False,
 ) -> Predictions:
     """Predictions of every member on `attack(eps)` crafted on every source, for each eps `[A]`.
@@ -297,6 +332,7 @@ def evaluate(
     keep: return the first so many adversarial images besides.
     indices: `[N]`, of each example in the data set it was taken from, by which random starts are
         keyed; default 0 … N − 1. `data.evenly_spaced` gives both.
+    targets: `[N]`, the classes that the images are to be taken for; None is any but their own.
     spread: share the radii among all devices (a CPU's cores are some after
         `parallel.use_cores()`); not inside `over_runs`, which shares the runs.
 
@@ -315,7 +351,7 @@ def evaluate(
     check_flag("spread", spread)
     sources = _checked_sources(sources, ensemble.size)
     dataset = _checked(ensemble, variables, dataset, key)
-    keys = _keys(key, dataset, indices)
+    keys, aims = _keys(key, dataset, indices), checked_aims(ensemble, variables, dataset, targets)
 
     def scored(variables: Variables, images: Array) -> tuple[Array, dict[str, Array]]:
         def outputs(x: Array) -> tuple[Any, ...]:
@@ -332,12 +368,13 @@ def evaluate(
         return jnp.moveaxis(probabilities, 0, 1), {**last, **measured}
 
     def perturbed(
-        made: Attack | CarliniWagner, variables: Variables, dataset: Dataset, keys: Key
+        made: Attack | CarliniWagner, variables: Variables, images: Array, classes: Array, keys: Key
     ) -> tuple[Array, Flags]:
         """`[S, N, …]`: sources of one size are items of an axis, if the members are alike."""
 
         def perturb(members: Indices) -> tuple[Array, Flags]:
-            return _crafted(ensemble, variables, members, made, dataset, keys, combine, chunk)
+            of = Aims(classes, aims.targeted)
+            return _crafted(ensemble, variables, members, made, images, of, keys, combine, chunk)
 
         if not ensemble.alike:
             found = [perturb(members) for members in sources.values()]
@@ -350,18 +387,18 @@ def evaluate(
         return jax.tree.map(lambda *each: jnp.concatenate(each)[order], *crafted)
 
     def one(
-        eps: Array, variables: Variables, dataset: Dataset, keys: Key
+        eps: Array, variables: Variables, natural: Array, classes: Array, keys: Key
     ) -> tuple[Array, Array, Array, dict[str, Array], Flags]:
         made = attack(eps)
         check_attack(made)
-        images, flags = perturbed(made, variables, dataset, keys)
-        norms = jax.vmap(jax.vmap(made.ball.norm))(images - to_float(dataset.images))
+        images, flags = perturbed(made, variables, natural, classes, keys)
+        norms = jax.vmap(jax.vmap(made.ball.norm))(images - to_float(natural))
         # One copy of the forward pass for all sources compiles in a third of the time of three.
         probabilities, extras = over_axis(lambda x: scored(variables, x))(images)
         return probabilities, norms, images[:, :keep], extras, flags
 
     share = over_runs if spread else over_axis
-    found = share(one)(jnp.asarray(eps), variables, dataset, keys)
+    found = share(one)(jnp.asarray(eps), variables, dataset.images, aims.classes, keys)
     adversarial, norms, images, extras, flags = found
     clean = scored(variables, dataset.images)[0]
     warn(flags, above=2)  # `in_float32` stands between
