@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from jaxadv import results
 
 
@@ -16,13 +14,6 @@ def command(out: Path, *words: str) -> list[str]:
     return [*script, *few, "--out", str(out), *words]
 
 
-@pytest.fixture
-def cache(compilation_cache, monkeypatch):
-    """The scripts' own compile cache, inside the session's."""
-    monkeypatch.setenv("JAXADV_CACHE", str(compilation_cache))
-
-
-@pytest.mark.usefixtures("cache")
 def test_killed_and_resumed_equals_uninterrupted_to_the_bit(tmp_path):
     """A real process, killed in the middle of training by the signal nothing can catch."""
     straight, broken = tmp_path / "straight", tmp_path / "broken"
