@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import finished, kept
+from experiments.frame import finished, kept
+from experiments.frame.study import find
 from jaxadv import checkpoint, folder, manifest, results, sums
 from jaxadv.errors import UserError
 
@@ -25,7 +26,7 @@ ROWS = [
     for t in ("1", "2")
 ]
 ARRAYS = {"fc/components": np.arange(300.0), "fc/component_labels": np.arange(50, dtype=np.uint8)}
-FULL = [{**row, "model": "fc", "defence": "plain"} for row in ROWS]
+FULL = [{**row, "model": "fc", "variant": "plain"} for row in ROWS]
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +54,15 @@ def of_part(out: Path) -> Any:
 
 
 def of_results(out: Path) -> Any:
-    return finished.read(out, ["decorrelated_pairs"])
+    return finished.read(out, find)[1]
+
+
+def arrays_of(out: Path) -> dict[str, np.ndarray]:
+    return finished.Finished(out, "", {}, None, []).arrays("component")
 
 
 def of_arrays(out: Path) -> Any:
-    return {k: v.tolist() for k, v in finished.kept_arrays(out, ("component",)).items()}
+    return {name: array.tolist() for name, array in arrays_of(out).items()}
 
 
 def of_environment(out: Path) -> Any:
@@ -161,7 +166,7 @@ def test_results_without_a_sum_are_read_with_a_line(run, tmp_path, capsys):
     edited = {key: value for key, value in content.items() if key not in (sums.KEY, "arrays")}
     edited["rows"][0]["value"] = 0.5
     results.write_json(tmp_path / "results.json", edited)
-    assert finished.read(tmp_path, ["decorrelated_pairs"])["rows"][0]["value"] == 0.5
+    assert of_results(tmp_path).rows[0]["value"] == 0.5
     (line,) = capsys.readouterr().err.splitlines()
     assert "results.json: carries no sha256" in line
     results.write_json(tmp_path / "results.json", edited | {sums.KEY: content[sums.KEY]})
@@ -180,9 +185,9 @@ def test_arrays_of_other_results_are_refused(run, tmp_path):
     shutil.copytree(run, tmp_path / "copy")
     results.write_arrays(tmp_path / "copy" / "predictions.npz", {**ARRAYS, "more": np.ones(3)})
     with pytest.raises(UserError, match=r"predictions\.npz: not as results\.json beside it says"):
-        finished.kept_arrays(tmp_path / "copy", ("component",))
+        arrays_of(tmp_path / "copy")
     (tmp_path / "copy" / "predictions.npz").unlink()  # they are large, and may be let go of
-    assert finished.kept_arrays(tmp_path / "copy", ("component",)) == {}
+    assert arrays_of(tmp_path / "copy") == {}
 
 
 def test_a_part_measured_by_other_settings_is_not_taken(run):

@@ -1,9 +1,10 @@
 """Numbers that could only fail late, or be another number than was typed, are refused at once."""
 
-import dataclasses
-import importlib
 import json
-import typing
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import get_type_hints
 
 import jax
 import jax.numpy as jnp
@@ -11,49 +12,52 @@ import numpy as np
 import optax
 import pytest
 
-from experiments import cli, decorrelated_pairs, dna, options, report
-from experiments.measure import Trial
+from experiments import decorrelated_pairs
+from experiments.frame import study
+from experiments.frame.run import run
+from experiments.frame.settings import Settings, groups, options
+from experiments.frame.trials import Trial
 from jaxadv import memory, processes, training
 from jaxadv.data import load_dataset
 from jaxadv.defences import regularised
 from jaxadv.ensemble import stacked
 from jaxadv.errors import UserError
 from jaxadv.models import fc
+from tests.studies import settings_of
 
 FLOATS = ("-1", "nan", "inf", "1e300", "1e-50", "1e16")
 WHOLE = ("-1", "4294967296", "9" * 30, "9" * 400, "9" * 5000, "1.5")
 
 
-def numbers(study: str) -> list[tuple[str, tuple[str, ...]]]:
+def numbers(name: str) -> list[tuple[str, tuple[str, ...]]]:
     """Every option of a study that takes numbers, with what it must refuse."""
-    settings = type(importlib.import_module(f"experiments.{study}").PRESETS["smoke"])
-    hints = typing.get_type_hints(settings)
-    kinds = {f.name: str(hints[f.name]) for f in dataclasses.fields(settings)}
-    wrong = {
-        name: FLOATS if "float" in kind else WHOLE
-        for name, kind in kinds.items()
+    settings = study.find(name).presets["smoke"]
+    holders = {"": settings, **{group: getattr(settings, group) for group in groups(settings)}}
+    hints = {group: get_type_hints(type(holder)) for group, holder in holders.items()}
+    kinds = {each.typed: str(hints[each.group][each.name]) for each in options(settings)}
+    return [
+        (typed, FLOATS if "float" in kind else WHOLE)
+        for typed, kind in kinds.items()
         if "float" in kind or "int" in kind
-    }
-    return [(f"--{name.replace('_', '-')}", values) for name, values in wrong.items()]
+    ]
 
 
-def refusal(study: str, *words: str) -> str:
-    presets = importlib.import_module(f"experiments.{study}").PRESETS
+def refusal(name: str, *words: str) -> str:
     with pytest.raises(UserError) as error:
-        cli.parse(study, presets, ["--preset", "smoke", *words])
+        settings_of(name, "--preset", "smoke", *words)
     line = str(error.value)
     assert "\n" not in line
     assert len(line) < 300
     return line
 
 
-@pytest.mark.parametrize("study", report.STUDIES)
-def test_every_number_of_every_study(study):
-    asked = numbers(study)
+@pytest.mark.parametrize("name", study.names())
+def test_every_number_of_every_study(name):
+    asked = numbers(name)
     assert len(asked) > 10
     for option, values in asked:
         for value in values:
-            assert option in refusal(study, option, value)
+            assert option in refusal(name, option, value)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +78,7 @@ def test_every_number_of_every_study(study):
     ],
 )
 def test_what_is_refused_and_why(words, said):
-    assert said in refusal(decorrelated_pairs.STUDY, *words.split())
+    assert said in refusal("decorrelated_pairs", *words.split())
 
 
 @pytest.mark.parametrize("option", ["--cw-step-size", "--cw-first-constant"])
@@ -83,45 +87,55 @@ def test_nothing_where_nothing_would_move(option):
 
 
 def test_options_are_named_as_typed():
-    names = {field.name: options.option(field.name) for field in dataclasses.fields(cli.Common)}
+    names = {each.name: each.typed for each in options(Settings())}
     assert names["from_dir"] == "--from"
+    assert names["dataset"] == "--data"
     assert names["save_adversarial"] == "--save-adversarial"
 
 
-def checked(study: str, presets, *words: str) -> None:
-    settings = cli.parse(study, presets, ["--preset", "smoke", *words])
-    cli.load(settings)
+class TrainingBegins(Exception):
+    """All that can be refused beforehand was not."""
+
+
+def begun(name: str, out: Path, words: str) -> None:
+    """A run up to its first training."""
+
+    def train(_: object) -> None:
+        raise TrainingBegins
+
+    settings = settings_of(name, "--preset", "smoke", "--out", out, *words.split())
+    run(replace(study.find(name), train=train), settings)
+
+
+PAIRS = "decorrelated_pairs"
 
 
 @pytest.mark.parametrize(
-    ("study", "words", "said"),
+    ("name", "words", "said"),
     [
-        (
-            decorrelated_pairs,
-            "--batch-size 1438",
-            "--batch-size 1438: there are 1437 training images",
-        ),
-        (decorrelated_pairs, "--train-examples 1438", "--train-examples 1438: digits 8x8 has 1437"),
-        (decorrelated_pairs, "--save-adversarial 121", "--save-adversarial 121: 120 images are"),
-        (decorrelated_pairs, "--attacks fgsm --save-adversarial 361", "360 images are attacked"),
-        (decorrelated_pairs, "--data-dir nowhere --data mnist", "--data-dir nowhere: no folder"),
-        (dna, "--classifier-batch-size 1438", "--classifier-batch-size 1438: there are 1437"),
-        (dna, "--train-examples 50", "--batch-size 72: there are 50 training images"),
+        (PAIRS, "--batch-size 1438", "--batch-size 1438: there are 1437 training images"),
+        (PAIRS, "--train-examples 1438", "--train-examples 1438: digits 8x8 has 1437"),
+        (PAIRS, "--save-adversarial 121", "--save-adversarial 121: 120 images are"),
+        (PAIRS, "--attacks fgsm --save-adversarial 361", "360 images are attacked"),
+        (PAIRS, "--data-dir nowhere --data mnist", "--data-dir nowhere: no folder"),
+        ("dna", "--classifier-batch-size 1438", "--classifier-batch-size 1438: there are 1437"),
+        ("dna", "--train-examples 50", "--batch-size 72: there are 50 training images"),
     ],
 )
-def test_more_images_than_there_are(study, words, said):
+def test_more_images_than_there_are(tmp_path, name, words, said):
     with pytest.raises(UserError) as error:
-        checked(study.STUDY, study.PRESETS, *words.split())
+        begun(name, tmp_path, words)
     assert said in str(error.value)
 
 
-def test_as_many_images_as_there_are():
+def test_as_many_images_as_there_are(tmp_path):
     for words in (
         "--pgd-examples 360 --save-adversarial 360",
         "--pgd-examples 0 --batch-size 1437",
         "--pgd-examples 2000 --save-adversarial 360",  # more than there are is all
     ):
-        checked(decorrelated_pairs.STUDY, decorrelated_pairs.PRESETS, *words.split())
+        with pytest.raises(TrainingBegins):
+            begun(PAIRS, tmp_path, words)
 
 
 def test_rows_tell_radii_apart_that_float32_does():
@@ -135,7 +149,8 @@ def test_rows_tell_radii_apart_that_float32_does():
 
 def test_l2_radii_of_the_studies_are_as_results_have_them():
     for pixels, radii in ((784, [1.4, 2.8, 4.2, 5.6]), (64, [0.4, 0.8, 1.2, 1.6])):
-        trials = decorrelated_pairs.trials(decorrelated_pairs.PRESETS["paper"], pixels)
+        splits = SimpleNamespace(test=SimpleNamespace(images=np.zeros((1, pixels))))
+        trials = decorrelated_pairs.trials(decorrelated_pairs.PRESETS["paper"], splits)
         wide = next(trial for trial in trials if trial.ball == "l2")
         assert [wide.at(number)["eps"] for number in range(4)] == radii
 
