@@ -3,6 +3,7 @@
 #   make test                     the tests
 #   make test-slow                those that take half a minute each or more
 #   make lint                     what a change must pass besides
+#   make docs                     the site of docs/, into build/site
 #   make figures RUN=runs/demo    draw a run's figures again from its results
 # Another interpreter or environment: make test PYTHON=python3.12 VENV=/somewhere/else
 
@@ -13,7 +14,7 @@ RUN ?= runs/demo
 python := $(VENV)/bin/python
 DEMO := runs/demo
 
-.PHONY: demo test test-slow lint check format-check types format figures clean
+.PHONY: demo test test-slow lint check format-check types format docs figures clean
 .DEFAULT_GOAL := test
 
 # A stamp says that what pyproject.toml asks for is installed; it is made only if all went well.
@@ -53,8 +54,15 @@ format: $(VENV)/.installed-lint
 	$(python) -m ruff check --fix
 	$(python) -m ruff format
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(python) -m pip install --quiet --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --quiet --strict
+
 figures: $(VENV)/.installed
-	$(python) -m experiments.plot $(RUN)
+	$(python) -m experiments plot $(RUN)
 
 # The environment and the runs that took hours stay; only the demo and caches go.
 clean:

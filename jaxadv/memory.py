@@ -27,7 +27,7 @@ def warn_of_memory(program: Any) -> None:
     if needed > (1 - RESERVED) * available:
         print(
             f"warning: the program asks for {needed / 2**30:.1f} GiB of {available / 2**30:.1f}: "
-            "lower --runs-at-once, or run --seeds in parts and join them with experiments.merge",
+            "lower --runs-at-once, or run --seeds in parts and join them by `experiments merge`",
             file=sys.stderr,
         )
 
@@ -47,7 +47,7 @@ def check_memory(run: PyTree, count: int) -> None:
         raise UserError(
             f"{count} runs of {each / 2**20:,.1f} MiB, weights and optimisers alone, take "
             f"{count * each / 2**30:,.1f} GiB of {there / 2**30:,.1f}: run fewer seeds (--seeds), "
-            "and join runs by experiments.merge"
+            "and join runs by `experiments merge`"
         )
 
 
