@@ -1,4 +1,4 @@
-"""The repository as a site: pages beside docs/ are taken in, and links between files become the site's.
+"""The repository as a site: pages beside docs/ are taken in, links between files made the site's.
 
 Files keep the links that work where they lie, as on a code host; mkdocs knows those in docs/ alone.
 """

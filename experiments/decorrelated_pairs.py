@@ -99,12 +99,16 @@ def trials(settings: Settings, splits: Splits) -> list[Trial]:
     return pairs.attacks_of(settings.attacks, splits)
 
 
-def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
-    """Refuse batches and data too small for regressions, and other pairs than are published."""
-    check_features(settings, cohorts, splits)
+def check_settings(settings: Settings) -> None:
+    """Refuse other pairs than are published."""
     if published.wanted(settings):
         published.check_pairs(settings, PRESETS[settings.preset], ("cnn", "fc"))
-    elif settings.place.from_dir is None:
+
+
+def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
+    """Refuse batches and data too small for regressions."""
+    check_features(settings, cohorts, splits)
+    if settings.place.from_dir is None and not settings.training.published:
         check_decorrelation(settings.training, cohorts, splits)
 
 
@@ -115,6 +119,7 @@ STUDY = Study(
     cohorts=cohorts,
     train=train,
     trials=trials,
+    check_settings=check_settings,
     check=check,
     tables=[
         networks.networks,

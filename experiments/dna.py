@@ -14,7 +14,6 @@ The paper attacks the sum of the pathways' losses, and counts an image as right 
 Against that count the attack to fear is `min`, which raises the least of the losses.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.frame import autoencoders, published, settings
@@ -113,8 +112,8 @@ def trials(settings: Settings, splits: Splits) -> list[Trial]:
     return autoencoders.attacks_of(settings.attacks)
 
 
-def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
-    """Refuse sizes that will not do, and other networks than are published."""
+def check_settings(settings: Settings) -> None:
+    """Refuse other networks than are published."""
     if published.wanted(settings):
         training, dataset = settings.training, settings.data.dataset
         asked = (dataset, training.model, training.strengths, training.adversarial_epochs)
@@ -123,7 +122,6 @@ def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None
                 "--published: the networks are --data mnist --model dense --strengths 0.05 "
                 "--adversarial-epochs 0"
             )
-    autoencoders.check_sizes(settings, cohorts, splits)
 
 
 STUDY = Study(
@@ -134,7 +132,8 @@ STUDY = Study(
     train=train,
     trials=trials,
     measured=autoencoders.measured,
-    check=check,
+    check_settings=check_settings,
+    check=autoencoders.check_sizes,
     tables=autoencoders.TABLES,
     figures=autoencoders.FIGURES,
     always=("any_correct",),

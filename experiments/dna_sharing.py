@@ -8,7 +8,6 @@ Of the six layers of each pathway of the MNIST autoencoder 2, 4 or all 6 are its
 finds that the more are, the more often some reconstruction survives an attack.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -70,13 +69,12 @@ def trials(settings: Settings, splits: Splits) -> list[Trial]:
     return autoencoders.attacks_of(settings.attacks)
 
 
-def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
-    """Refuse sizes that will not do, and architectures whose layers are not shared."""
+def check_settings(settings: Settings) -> None:
+    """Refuse architectures whose layers are not shared."""
     if settings.training.model != "dense":
         raise UserError(
             f"--model {settings.training.model}: layers are shared or not in the dense one"
         )
-    autoencoders.check_sizes(settings, cohorts, splits)
 
 
 STUDY = Study(
@@ -87,7 +85,8 @@ STUDY = Study(
     train=autoencoders.train,
     trials=trials,
     measured=autoencoders.measured,
-    check=check,
+    check_settings=check_settings,
+    check=autoencoders.check_sizes,
     tables=autoencoders.TABLES,
     figures=autoencoders.FIGURES,
     always=("any_correct",),

@@ -167,16 +167,18 @@ def measured(job: Job[Settings], state: State) -> Measured:
     return parts.together([before, *(after(state, e + 1) for e in range(asked.dverge_epochs))])
 
 
+def check_settings(settings: Settings) -> None:
+    """Refuse other pairs than are published."""
+    if published.wanted(settings):
+        published.check_pairs(settings, PRESETS[settings.preset], ("cnn",))
+
+
 def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
     """Refuse impossible sizes and layers; where nothing is decorrelated a batch may be any."""
     for name in settings.models:
         for seen in layers(settings, name, len(splits.class_names)):
             jax.eval_shape(seen.init, jax.random.key(0), splits.train.images[:1] / 255)
-    pairs.check_features(settings, cohorts, splits)
-    if published.wanted(settings):
-        published.check_pairs(settings, PRESETS[settings.preset], ("cnn",))
-    elif settings.place.from_dir is None:
-        pairs.check_decorrelation(settings.training, cohorts, splits)
+    decorrelated_pairs.check(settings, cohorts, splits)
 
 
 def ends(rows: Sequence[Row]) -> list[Row]:
@@ -217,6 +219,7 @@ STUDY = Study(
     train=train,
     trials=trials,
     measured=measured,
+    check_settings=check_settings,
     check=check,
     tables=[of_networks, transfer.over_epochs, of_attacks, of_detection],
     figures=[

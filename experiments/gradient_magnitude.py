@@ -163,7 +163,7 @@ def trials(settings: Settings, splits: Splits) -> list[Trial]:
     return [igs_trial(attacks.eps, attacks.igs_steps, attacks.igs_examples)]
 
 
-def check(settings: Settings, cohorts: Sequence[Cohort], splits: Splits) -> None:
+def check_settings(settings: Settings) -> None:
     """Refuse a pair of twice the same length."""
     first = settings.training.first
     if first in settings.training.lengths:
@@ -179,7 +179,7 @@ STUDY = Study(
     train=train,
     trials=trials,
     measured=measured,
-    check=check,
+    check_settings=check_settings,
     tables=[
         networks.accuracies,
         gradients.gradients,

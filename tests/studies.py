@@ -2,18 +2,28 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from experiments import __main__ as tools
 from experiments.frame import cli
+from experiments.frame.job import Job
 from experiments.frame.run import run as run_study
 from experiments.frame.study import find
+from jaxadv.data import Splits
 
 
 def settings_of(study: str, *words: object):
     """The settings that these words mean on the study's command line."""
     return cli.parse(study, find(study).presets, [*map(str, words)])
+
+
+def jobs_of(study: str, splits: Splits, *words: object) -> list[Job]:
+    """The study's cohorts on their way, without a folder or attacks."""
+    settings = settings_of(study, *words)
+    cohorts = find(study).cohorts(settings, splits)
+    return [Job(settings, splits, Path(), [], cohort) for cohort in cohorts]
 
 
 def run(study: str, *words: object) -> None:

@@ -182,7 +182,7 @@ def test_damaged_data_are_one_line_and_nothing_else_is_said(tmp_path, capfd):
 FAILS = """
 import shutil, sys, threading, pathlib
 import jax.numpy as jnp
-from experiments import cli
+from experiments.frame import cli
 from jaxadv import checkpoint, manifest
 folder = pathlib.Path(sys.argv[1])
 def remove():  # as another run in the same folder would
@@ -210,7 +210,7 @@ def test_after_a_failed_save_the_process_ends_with_one_line(tmp_path):
 FULL = """
 import resource, sys
 import numpy as np
-from experiments import cli
+from experiments.frame import cli
 from jaxadv import checkpoint
 rng = np.random.default_rng(0)
 def saves():

@@ -1,6 +1,7 @@
 """Detection by disagreement end to end on the embedded digits, in every way to differ."""
 
 from itertools import combinations
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -8,32 +9,29 @@ import jax.numpy as jnp
 import optax
 import pytest
 
-from experiments import cli, disagreement_detection
-from experiments.disagreement_detection import ROBUST, ROC_ALARMS, WAYS
-from experiments.rows import attack_rows
+from experiments.disagreement_detection import GENTLE, ROC_ALARMS, WAYS
+from experiments.frame.rows import attack_rows
 from jaxadv import models, results, training
 from jaxadv.data import Dataset
 from jaxadv.ensemble import stacked
 from jaxadv.evaluation import each_and_all
 from jaxadv.plots import style
 from tests.stopping import stop_after
-from tests.test_experiments import cache, refused  # noqa: F401
+from tests.studies import refused, run
 
-SMALL = "--preset smoke --ways dverge plain robust --epochs 2 --dverge-epochs 1 --pgd-steps 2"
+SMALL = (
+    "--preset smoke --ways dverge plain robust --epochs 2 --dverge-epochs 1 --pgd-steps 2 "
+    "--pgd-examples 60"
+)
+small = partial(run, "disagreement_detection", *SMALL.split(), "--out")
 
-N = ROBUST.sketch_width + 8  # enough for a regression on its directions
-
-
-def run(out: Path, *words: str) -> None:
-    settings = [*SMALL.split(), "--pgd-examples", "60", "--out", str(out), *words]
-    study, presets = disagreement_detection.STUDY, disagreement_detection.PRESETS
-    cli.run(lambda: disagreement_detection.study(cli.parse(study, presets, settings)))
+N = GENTLE.sketch_width + 8  # enough for a regression on its directions
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory, cache) -> Path:  # noqa: F811
+def study(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("detection") / "run"
-    run(out)
+    small(out)
     return out
 
 
@@ -42,7 +40,7 @@ def stepped(name, seed=0):
     pair, way = stacked(models.fc(3, widths=(8, 6), feature_block=2)), WAYS[name]
     phases = way.phases(pair, optax.sgd(1e-2))
     data = Dataset(jax.random.uniform(jax.random.key(0), (N, 3, 3, 1)), jnp.arange(N) % 3)
-    values = {key: [value] for key, value in way.settings.items()}
+    values = {key: [value] for key, value in way.varied.items()}
     state = training.init(pair.init, phases, data, [seed], values)
     state = state._replace(epoch=state.epoch + 9)  # past the beginning of the gentler form
     ((after, _),) = training.fit(phases, state, data, epochs=10, batch_size=N)
@@ -59,7 +57,7 @@ def test_every_way_takes_steps_of_its_own():
 
 
 def test_every_way_has_a_colour_of_its_own():
-    assert len(set(style.defence_colours(list(WAYS)).values())) == len(WAYS)
+    assert len(set(style.colours_of(list(WAYS)).values())) == len(WAYS)
 
 
 def test_a_row_for_every_share_of_alarms():
@@ -96,7 +94,7 @@ def test_images_that_another_member_gets_wrong_too_are_found_less():
 def test_every_way_is_measured(study):
     rows = results.read(study)["rows"]
     for way in ("plain", "robust", "dverge"):
-        pairs = results.select(rows, defence=way)
+        pairs = results.select(rows, variant=way)
         found = results.select(pairs, metric="detection_rate", source="all")
         assert [row["alarms"] for row in found] == [*ROC_ALARMS] * 2
         for seed in (0, 1):
@@ -108,22 +106,20 @@ def test_every_way_is_measured(study):
 @pytest.mark.slow
 def test_stopped_in_dverge_and_resumed_equals_uninterrupted(study, tmp_path, monkeypatch):
     out = tmp_path / "run"
-    stop_after(3, monkeypatch, lambda: run(out))  # two epochs of plain pairs, one of DVERGE
-    run(out, "--resume")
+    stop_after(3, monkeypatch, partial(small, out))  # two epochs of plain pairs, one of DVERGE
+    small(out, "--resume")
     assert results.read(out)["rows"] == results.read(study)["rows"]
 
 
 @pytest.mark.slow
 def test_from_takes_some_of_the_ways_of_another_run(study, tmp_path, capsys):
     out = tmp_path / "again"
-    run(out, "--ways", "dverge", "--from", str(study))
+    small(out, "--ways", "dverge", "--from", study)
     here, there = (results.read(folder)["rows"] for folder in (out, study))
-    assert here == results.select(there, defence="dverge")
-    more = ["--dverge-epochs", "2", "--from", str(study)]
-    assert "have 1 of 2 epochs" in refused(capsys, lambda: run(tmp_path / "more", *more))
-    fewer = ["--epochs", "1", "--from", str(study)]
-    line = refused(capsys, lambda: run(tmp_path / "less", *fewer))
-    assert "trained with --epochs 2, not 1" in line
+    assert here == results.select(there, variant="dverge")
+    for option, there, asked in (("--dverge-epochs", 1, 2), ("--epochs", 2, 1)):
+        line = refused(capsys, small, tmp_path / "other", option, asked, "--from", study)
+        assert f"trained with {option} {there}, not {asked}" in line
 
 
 @pytest.mark.parametrize(
@@ -139,5 +135,4 @@ def test_from_takes_some_of_the_ways_of_another_run(study, tmp_path, capsys):
     ],
 )
 def test_bad_input_gets_one_line(words, message, tmp_path, capsys):
-    line = refused(capsys, lambda: run(tmp_path / "run", *words))
-    assert message in line
+    assert message in refused(capsys, small, tmp_path / "run", *words)

@@ -27,13 +27,13 @@ from jaxadv.losses.gradients import cosines, probability_gradient_norms
 from jaxadv.plots import style
 from jaxadv.results import Row, select
 from jaxadv.training import State
-from tests.test_experiments import cache, run  # noqa: F401
+from tests.studies import run
 from tests.test_tables import line, magnitude
 
 LABELS = np.array([0, 1, 1, 0])
 NATURAL = np.eye(2)[[[0, 1, 1, 0], [0, 1, 1, 1]]]  # [M, N, C]; member 2 errs on the last
 ATTACKED = np.eye(2)[[[1, 0, 1, 0], [1, 1, 1, 1]]]  # both err on the first, 1 and 2 alone on two
-KEYS = {"model": "m", "defence": "plain", "seed": 0}
+KEYS = {"model": "m", "variant": "plain", "seed": 0}
 
 
 def lost(probabilities: np.ndarray, member: int, examples: slice = slice(None)) -> np.ndarray:
@@ -176,7 +176,7 @@ def test_where_all_diverged_there_is_no_mean():
 def test_differences_say_of_how_many_pairs_they_are():
     whole, half = rows_of(NATURAL, ATTACKED), rows_of(lost(NATURAL, 1), lost(ATTACKED, 1))
     plain, other = seeds(whole, whole, half), seeds(whole, half, whole, whole)
-    rows = [*plain, *({**row, "defence": "new"} for row in other)]
+    rows = [*plain, *({**row, "variant": "new"} for row in other)]
     rows = [{**row, **AT} if "attack" in row else row for row in rows]
     found = line(tables.transfer(rows), "new")
     assert found["seeds"] == "4, 1 diverged"
@@ -197,7 +197,7 @@ def test_fits_leave_out_pairs_that_diverged_and_count_them():
     clean = {"metric": "clean_accuracy", "target": "2", "model": "fc", "n": 9}
     rows = [row for seed in range(4) for row in magnitude(seed, 9.0, float(seed), seed / 8)]
     for seed, value in enumerate((0.9, 0.9, None, 0.9)):
-        rows.append({**clean, "defence": "0.1 & 9.0", "seed": seed, "value": value})
+        rows.append({**clean, "variant": "0.1 & 9.0", "seed": seed, "value": value})
     (cells,) = gradient_tables.length_fits(rows).lines
     assert cells[4] == "3, 1 diverged"
 
@@ -261,13 +261,13 @@ def study(tmp_path_factory, cache) -> tuple[Path, Path]:  # noqa: F811
 
 def test_a_study_of_networks_that_diverged(study):
     rows = results.read(study[0])["rows"]
-    plain = select(rows, metric="clean_accuracy", defence="plain", seed=1)
+    plain = select(rows, metric="clean_accuracy", variant="plain", seed=1)
     assert [row["value"] is None for row in plain] == [False, True, True]
-    for row in select(rows, defence="decorrelated"):
+    for row in select(rows, variant="decorrelated"):
         finite_anyway = row["metric"] in (NONFINITE, "nonfinite_gradients", "zero_gradients")
         assert (row["value"] is not None) == finite_anyway, row
         assert row["metric"] != NONFINITE or row["value"] == 1.0
-    whole = select(rows, defence="plain", seed=0)
+    whole = select(rows, variant="plain", seed=0)
     assert all(row["value"] == 0 for row in select(whole, metric=NONFINITE))
     assert all(row["value"] is not None or row["n"] == 0 for row in whole)
 

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from experiments import cli, merge, plot, readme, report
+from experiments.__main__ import TOOLS
+from experiments.frame import cli, merge, page, report
 from jaxadv.errors import UserError
 from jaxadv.quiet import quietly
 from tests.data.fixtures import REPOSITORY
+from tests.studies import refused, tool
 
 HEAD = """
 import gc, time
-from experiments import cli, ending
+from experiments.frame import cli, ending
 ending.GRACE = {grace}
 class Slow:
     def __del__(self):
@@ -95,7 +97,7 @@ def test_a_script_that_failed_waits_for_no_worker(fault, status, last):
     script = f"""
 import time
 from concurrent.futures import ThreadPoolExecutor
-from experiments import cli
+from experiments.frame import cli
 from jaxadv.errors import UserError
 cli.AS_SCRIPT, cli.GRACE = True, 0.1
 def study():
@@ -127,7 +129,7 @@ def test_a_call_within_a_program_leaves_no_thread(capsys):
 
 def test_ctrl_c_during_imports_is_no_traceback():
     process = subprocess.Popen(
-        [sys.executable, "-X", "importtime", "-m", "experiments.plot"],
+        [sys.executable, "-X", "importtime", "-m", "experiments", "plot"],
         cwd=REPOSITORY,
         stderr=subprocess.PIPE,
         text=True,
@@ -142,17 +144,16 @@ def test_ctrl_c_during_imports_is_no_traceback():
     assert said == ["\n", "stopped\n"]
 
 
-@pytest.mark.parametrize("script", [merge, plot, readme])
-def test_ctrl_c_in_the_small_scripts(script, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("name", TOOLS)
+def test_ctrl_c_in_the_tools(name, tmp_path, capsys, monkeypatch):
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "finished", stop)
-    words = {merge: ["a", "--out", "b"], plot: ["a"], readme: []}[script]
-    monkeypatch.setattr(sys, "argv", ["script", *words])
+    for module in (report, merge, page):
+        monkeypatch.setattr(module, "read", stop)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        script.main()
+        tool(name, *{"merge": ("a", "--out", "b"), "plot": ("a",), "page": ()}[name])
     assert ended.value.code == 130
     assert capsys.readouterr().err == "\nstopped\n"
     assert not list(tmp_path.iterdir())
@@ -185,13 +186,9 @@ def test_handlers_are_as_before():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_plot_without_a_folder(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["plot"])
-    with pytest.raises(SystemExit) as ended:
-        plot.main()
-    assert ended.value.code == 2
-    line = "error: nothing to draw: give at least one run's folder\n"
-    assert capsys.readouterr().err == line
+def test_plot_without_a_folder(capsys):
+    line = refused(capsys, tool, "plot")
+    assert line == "error: nothing to draw: give at least one run's folder"
 
 
 def test_lines_of_the_script_hold_nothing_that_a_terminal_obeys(capsys):

@@ -1,18 +1,20 @@
-"""Edited, foreign and damaged runs: plot, merge, readme and --resume refuse them in one line."""
+"""Edited, foreign and damaged runs: plot, merge, page and --resume refuse them in one line."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from experiments import finished, kept, measure, merge, plot, readme, report
+from experiments.frame import kept, page, parts, report
+from experiments.frame.finished import is_finished
+from experiments.frame.merge import Merge
+from experiments.frame.study import find
 from jaxadv import results
 from jaxadv.errors import UserError
-from tests.test_experiments import refused
+from tests.studies import refused, tool
 
-SMALL = readme.RESULTS / "mnist-lenet-sure"
+SMALL = page.RESULTS / "mnist-lenet-sure"
 
 
 @pytest.fixture
@@ -31,9 +33,9 @@ def lacking_key(content: dict) -> str:
     return "row 4: lacks value"
 
 
-def lacking_defence(content: dict) -> str:
-    del content["rows"][0]["defence"]
-    return "row 1: lacks defence"
+def lacking_variant(content: dict) -> str:
+    del content["rows"][0]["variant"]
+    return "row 1: lacks variant"
 
 
 def lacking_radius(content: dict) -> str:
@@ -78,59 +80,55 @@ def a_seed_lost(content: dict) -> str:
 
 
 EDITS = [
-    *(lacking_key, lacking_defence, lacking_radius, text_for_a_number, nan, unknown_experiment),
+    *(lacking_key, lacking_variant, lacking_radius, text_for_a_number, nan, unknown_experiment),
     *(no_dictionary, no_seeds, no_rows, a_seed_lost),
 ]
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_edited_results_are_refused_by_each_command(edit, content, tmp_path, capsys, monkeypatch):
-    said = edit(content)
+def test_edited_results_are_refused_by_each_command(edit, content, tmp_path, capsys):
+    study, said = find(content["experiment"]), edit(content)
     run = written(tmp_path / "run", content)
-    monkeypatch.setattr(sys, "argv", ["plot", str(run)])
-    assert said in refused(capsys, plot.main)
-    monkeypatch.setattr(sys, "argv", ["merge", str(run), "--out", str(tmp_path / "m")])
-    assert said in refused(capsys, merge.main)
+    assert said in refused(capsys, tool, "plot", run)
+    assert said in refused(capsys, tool, "merge", run, "--out", tmp_path / "m")
     assert not (tmp_path / "m").exists()
-    with pytest.raises(UserError) as page:
-        readme.page(tmp_path)
+    with pytest.raises(UserError) as paged:
+        page.page(tmp_path)
     with pytest.raises(UserError) as resumed:
-        report.is_finished(run, content["experiment"], content["config"])
-    assert said in str(page.value)
+        is_finished(run, study, content["config"])
+    assert said in str(paged.value)
     assert said in str(resumed.value)
     assert [path.name for path in run.iterdir()] == ["results.json"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04cut"])
-def test_damaged_predictions_are_refused(damage, tmp_path, capsys, monkeypatch):
-    run = written(
-        tmp_path / "run", json.loads((readme.RESULTS / "digits/results.json").read_text())
-    )
+def test_damaged_predictions_are_refused(damage, tmp_path, capsys):
+    run = written(tmp_path / "run", json.loads((page.RESULTS / "digits/results.json").read_text()))
     (run / "predictions.npz").write_bytes(damage)
-    monkeypatch.setattr(sys, "argv", ["plot", str(run)])
-    assert "predictions.npz: not readable" in refused(capsys, plot.main)
-    monkeypatch.setattr(sys, "argv", ["merge", str(run), "--out", str(tmp_path / "m")])
-    assert "predictions.npz: not readable" in refused(capsys, merge.main)
+    assert "predictions.npz: not readable" in refused(capsys, tool, "plot", run)
+    words = ("merge", run, "--out", tmp_path / "m")
+    assert "predictions.npz: not readable" in refused(capsys, tool, *words)
     assert not (tmp_path / "m").exists()
 
 
 def test_a_finished_run_of_other_settings_is_not_shown_as_this_one(content, tmp_path):
     run = written(tmp_path / "run", content)
-    assert report.is_finished(run, content["experiment"], content["config"])
-    with pytest.raises(UserError, match="of other settings"):
-        report.is_finished(run, content["experiment"], content["config"] | {"epochs": 1})
-    assert not report.is_finished(tmp_path, content["experiment"], content["config"])
+    study, config = find(content["experiment"]), content["config"]
+    assert is_finished(run, study, config)
+    for other, asked in ((study, config | {"training": {}}), (find("dverge"), config)):
+        with pytest.raises(UserError, match="of other settings"):
+            is_finished(run, other, asked)
+    assert not is_finished(tmp_path, study, config)
 
 
-def test_merge_into_places_that_cannot_be(content, tmp_path, capsys, monkeypatch):
+def test_merge_into_places_that_cannot_be(content, tmp_path, capsys):
     run = written(tmp_path / "run", content)
     other = content | {"experiment": "decorrelated_pairs"}
     foreign = written(tmp_path / "foreign", other)
     (tmp_path / "file").write_text("")
 
     def line(*words: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["merge", *map(str, words)])
-        return refused(capsys, merge.main)
+        return refused(capsys, tool, "merge", *words)
 
     out = ("--out", tmp_path / "m")
     assert "seed 0 is in two of the runs" in line(run, run, *out)
@@ -139,8 +137,7 @@ def test_merge_into_places_that_cannot_be(content, tmp_path, capsys, monkeypatch
     assert "is not empty" in line(run, "--out", run)
     assert "is a file" in line(run, "--out", tmp_path / "file")
     assert "Not a directory" in line(run, "--out", tmp_path / "file" / "m")
-    monkeypatch.setattr(sys, "argv", ["merge", str(run), *map(str, out)])
-    merge.main()
+    tool("merge", run, *out)
     again = line(run, *out)
     assert "already holds this run; choose a new --out" in again
     assert "--resume" not in again
@@ -153,7 +150,7 @@ def test_merge_names_what_is_not_measured_in_all(content, tmp_path, capsys):
         row["seed"] += 10
     shifted["rows"] = [row for row in shifted["rows"] if row["metric"] != "cosine"]
     runs = (written(tmp_path / "a", content), written(tmp_path / "b", shifted))
-    merge.joined(merge.Arguments(runs, tmp_path / "m"))
+    Merge(runs, tmp_path / "m")()
     said = capsys.readouterr().err.splitlines()
     *sums, metrics = said
     assert metrics == "warning: not measured in all of the runs: cosine"
@@ -161,29 +158,22 @@ def test_merge_names_what_is_not_measured_in_all(content, tmp_path, capsys):
     assert len(sums) == 2
 
 
-def test_plot_of_nothing_and_beside_a_file(content, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["plot"])
-    assert "nothing to draw" in refused(capsys, plot.main)
+def test_plot_of_nothing_and_beside_a_file(content, tmp_path, capsys):
+    assert "nothing to draw" in refused(capsys, tool, "plot")
     run = written(tmp_path / "run", content)
     (run / "figures").write_text("")
-    monkeypatch.setattr(sys, "argv", ["plot", str(run)])
-    assert "figures: is a file" in refused(capsys, plot.main)
+    assert "figures: is a file" in refused(capsys, tool, "plot", run)
 
 
 def test_stopping_a_command_without_resume_does_not_advise_it(monkeypatch, capsys):
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys, "argv", ["plot", str(SMALL)])
     monkeypatch.setattr(report, "draw", stop)
     with pytest.raises(SystemExit) as stopped:
-        plot.main()
+        tool("plot", SMALL)
     assert stopped.value.code == 130
     assert "--resume" not in capsys.readouterr().err
-
-
-def test_the_studies_named_are_those_that_exist():
-    assert finished.OF_STUDY.keys() | finished.MEASURED.keys() <= report.STUDIES.keys()
 
 
 def edit_rows(folder: Path) -> None:
@@ -206,22 +196,22 @@ DAMAGE = {
 def test_a_damaged_measured_part_is_measured_again(damage, tmp_path, capsys):
     calls = []
 
-    def make() -> measure.Measured:
+    def make() -> parts.Measured:
         calls.append(1)
         rows = [{"metric": "m", "value": np.float32(0.5), "n": np.int64(3), "seed": 0}]
-        return measure.Measured(rows, {"a": np.arange(3)}, {})
+        return parts.Measured(rows, {"a": np.arange(3)}, {})
 
-    measure.once(tmp_path, "part", make)
-    assert measure.once(tmp_path, "part", make).rows[0]["value"] == 0.5
+    parts.once(tmp_path, "part", make)
+    assert parts.once(tmp_path, "part", make).rows[0]["value"] == 0.5
     assert len(calls) == 1
     capsys.readouterr()
     DAMAGE[damage](tmp_path / "measured")
     with pytest.raises(UserError):
         kept.read(tmp_path / "measured", "part", {})
-    np.testing.assert_array_equal(measure.once(tmp_path, "part", make).arrays["a"], [0, 1, 2])
+    np.testing.assert_array_equal(parts.once(tmp_path, "part", make).arrays["a"], [0, 1, 2])
     assert len(calls) == 2
     assert "damaged or edited; measured again" in capsys.readouterr().err
-    measure.once(tmp_path, "part", make)
+    parts.once(tmp_path, "part", make)
     assert len(calls) == 2
 
 

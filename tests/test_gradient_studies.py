@@ -1,5 +1,6 @@
 """The study of input gradients' angles end to end on the embedded digits, and misused."""
 
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -7,29 +8,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import cli, gradient_alignment
-from experiments.gradients import as_of_probabilities
+from experiments.frame.measure.gradients import as_of_probabilities
 from jaxadv import results
 from tests.stopping import stop_after
-from tests.test_experiments import cache, refused  # noqa: F401
+from tests.studies import refused, run
 
 SMALL = (
     "--preset smoke --seeds 2 --epochs 2 --goals perpendicular antiparallel --updates alternating "
     "simultaneous --eps 0.0 0.1 --confidence 0.5 --cw-steps 5 --cw-searches 2 --cw-examples 20 "
     "--train-examples 450"
 )
-
-
-def run(out: Path, *words: str) -> None:
-    settings = [*SMALL.split(), "--out", str(out), *words]
-    study, presets = gradient_alignment.STUDY, gradient_alignment.PRESETS
-    cli.run(lambda: gradient_alignment.study(cli.parse(study, presets, settings)))
+small = partial(run, "gradient_alignment", *SMALL.split(), "--out")
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory, cache) -> Path:  # noqa: F811
+def study(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("alignment") / "run"
-    run(out)
+    small(out)
     return out
 
 
@@ -56,7 +51,7 @@ def test_every_goal_and_update_is_measured(study):
     rows = results.read(study)["rows"]
     for goal in ("perpendicular", "antiparallel"):
         for updates in ("alternating", "simultaneous"):
-            pairs = results.select(rows, defence=f"{goal}, {updates}")
+            pairs = results.select(rows, variant=f"{goal}, {updates}")
             for split, n in (("train", 450), ("test", 360)):
                 (mean, _) = cosine = results.select(pairs, metric="cosine", split=split)
                 assert [row["seed"] for row in cosine] == [150, 151]  # the paper counts from there
@@ -76,7 +71,7 @@ def test_every_goal_and_update_is_measured(study):
 def test_radius_zero_is_the_natural_image(study):
     rows = results.read(study)["rows"]
     for row in results.select(rows, metric="error_rate", attack="igs", eps=0.0, source="1"):
-        where = {key: row[key] for key in ("defence", "seed", "target")}
+        where = {key: row[key] for key in ("variant", "seed", "target")}
         (clean,) = results.select(rows, metric="clean_accuracy", attack=None, **where)
         assert row["value"] == pytest.approx(1 - clean["value"])
 
@@ -93,16 +88,16 @@ def test_stopped_between_two_trainings_and_resumed_equals_uninterrupted(
 ):
     out = tmp_path / "run"
     stop_after(
-        3, monkeypatch, lambda: run(out)
+        3, monkeypatch, partial(small, out)
     )  # two epochs of the first updates, one of the second
-    run(out, "--resume")
+    small(out, "--resume")
     assert results.read(out)["rows"] == results.read(study)["rows"]
 
 
 @pytest.mark.slow
 def test_from_attacks_the_networks_of_another_run(study, tmp_path):
     out = tmp_path / "again"
-    run(out, "--from", str(study), "--igs-steps", "1")
+    small(out, "--from", study, "--igs-steps", "1")
     here, there = (results.read(folder)["rows"] for folder in (out, study))
     cosines = [[row["value"] for row in results.select(r, metric="cosine")] for r in (here, there)]
     np.testing.assert_array_equal(*cosines)
@@ -111,7 +106,7 @@ def test_from_attacks_the_networks_of_another_run(study, tmp_path):
 @pytest.mark.slow
 def test_networks_that_diverge_end_no_study(tmp_path):
     out = tmp_path / "run"
-    run(out, "--learning-rate", "1e15", "--updates", "alternating", "--goals", "none")
+    small(out, "--learning-rate", "1e15", "--updates", "alternating", "--goals", "none")
     rows = results.read(out)["rows"]
     accuracies = results.select(rows, metric="clean_accuracy", target="1")
     assert [(row["value"], row["n"]) for row in accuracies] == [(None, 360)] * 2
@@ -135,5 +130,4 @@ def test_networks_that_diverge_end_no_study(tmp_path):
     ],
 )
 def test_bad_input_gets_one_line(words, message, tmp_path, capsys):
-    line = refused(capsys, lambda: run(tmp_path / "run", *words))
-    assert message in line
+    assert message in refused(capsys, small, tmp_path / "run", *words)

@@ -1,24 +1,21 @@
 """The study of input gradients' lengths end to end on the embedded digits, and misused."""
 
+from functools import partial
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import cli, gradient_magnitude, gradient_tables
+from experiments import gradient_magnitude
+from experiments.frame.tables import gradients
 from jaxadv import results
 from jaxadv.training import State
 from tests.stopping import stop_after
-from tests.test_experiments import cache, refused  # noqa: F401
+from tests.studies import refused, run
 
 SMALL = "--preset smoke --lengths 0.5 1.0 2.0 4.0 --epochs 3 --igs-steps 2 --igs-examples 60"
-
-
-def run(out: Path, *words: str) -> None:
-    settings = [*SMALL.split(), "--out", str(out), *words]
-    study, presets = gradient_magnitude.STUDY, gradient_magnitude.PRESETS
-    cli.run(lambda: gradient_magnitude.study(cli.parse(study, presets, settings)))
+small = partial(run, "gradient_magnitude", *SMALL.split(), "--out")
 
 
 def test_pairs_are_the_first_length_with_each_other_of_one_seed():
@@ -35,23 +32,23 @@ def test_pairs_are_the_first_length_with_each_other_of_one_seed():
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory, cache) -> Path:  # noqa: F811
+def study(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("magnitude") / "run"
-    run(out)
+    small(out)
     return out
 
 
 @pytest.mark.slow
 def test_every_pair_is_measured(study):
     rows = results.read(study)["rows"]
-    for defence, length in (("0.1 & 0.5", 0.5), ("0.1 & 4", 4.0)):
-        pairs = results.select(rows, defence=defence)
+    for variant, length in (("0.1 & 0.5", 0.5), ("0.1 & 4", 4.0)):
+        pairs = results.select(rows, variant=variant)
         assert {row["length"] for row in pairs} == {length}
         assert len(results.select(pairs, metric="transfer_rate", eps=0.1)) == 4
         norms = results.select(pairs, metric="gradient_norm", split="test")
         assert [row["seed"] for row in norms] == [100, 100, 101, 101]  # the paper's first seeds
     assert (study / "figures" / "transfer.png").exists()
-    fits = gradient_tables.length_fits(rows).lines
+    fits = gradients.length_fits(rows).lines
     assert [cells[3] for cells in fits] == ["1→2", "2→1"]
     assert all(float(cells[8]) <= 1 for cells in fits if cells[8] != "–")
 
@@ -78,15 +75,15 @@ def test_longer_gradients_are_longer(study):
 @pytest.mark.slow
 def test_stopped_and_resumed_equals_uninterrupted(study, tmp_path, monkeypatch):
     out = tmp_path / "run"
-    stop_after(2, monkeypatch, lambda: run(out))
-    run(out, "--resume")
+    stop_after(2, monkeypatch, partial(small, out))
+    small(out, "--resume")
     assert results.read(out)["rows"] == results.read(study)["rows"]
 
 
 @pytest.mark.slow
 def test_from_attacks_the_networks_of_another_run(study, tmp_path):
     out = tmp_path / "again"
-    run(out, "--from", str(study), "--igs-steps", "1")
+    small(out, "--from", study, "--igs-steps", "1")
     here, there = (results.read(folder)["rows"] for folder in (out, study))
     of = {"metric": "gradient_norm"}
     assert results.select(here, **of) == results.select(there, **of)
@@ -105,5 +102,4 @@ def test_from_attacks_the_networks_of_another_run(study, tmp_path):
     ],
 )
 def test_bad_input_gets_one_line(words, message, tmp_path, capsys):
-    line = refused(capsys, lambda: run(tmp_path / "run", *words))
-    assert message in line
+    assert message in refused(capsys, small, tmp_path / "run", *words)

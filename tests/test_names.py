@@ -1,22 +1,24 @@
 """Names in results are names: they lead nowhere, and no terminal, page or shell obeys them."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from experiments import decorrelated_pairs, plot, readme, report, tables
-from jaxadv import plots, results
+from experiments import decorrelated_pairs, disagreement_detection
+from experiments.frame import page, report
+from experiments.frame.finished import Finished
+from experiments.frame.tables import table
+from jaxadv import results
 from jaxadv.errors import UserError
 from jaxadv.folder import disown
+from jaxadv.plots import style
 from tests.data.test_claims import zipped
-from tests.test_experiments import refused
+from tests.studies import refused, tool
 
 RED = "\x1b[31mred"
-AT = {"n": 100, "seed": 0, "defence": "plain"}
-STUDY = decorrelated_pairs.STUDY
+AT = {"n": 100, "seed": 0, "variant": "plain"}
 
 
 def content(model="fc", **change):
@@ -29,9 +31,14 @@ def content(model="fc", **change):
         {"metric": "success_rate", "value": 0.5, **attacked},
         {"metric": "transfer_rate", "value": 0.5, "target": "2", **attacked},
     ]
-    config = {**json.loads(json.dumps(decorrelated_pairs.PRESETS["smoke"].config())), "seeds": [0]}
-    config |= {"data_title": "digits"}
-    whole = {"experiment": STUDY, "config": config, "environment": {"jax": "0"}, "rows": rows}
+    preset = decorrelated_pairs.PRESETS["smoke"].but(preset="smoke", seeds=1)
+    config = {**json.loads(json.dumps(preset.config())), "data_title": "digits"}
+    whole = {
+        "experiment": "decorrelated_pairs",
+        "config": config,
+        "environment": {"jax": "0"},
+        "rows": rows,
+    }
     return whole | change
 
 
@@ -66,7 +73,7 @@ def test_names_lead_to_no_other_folder(tmp_path, model, name):
     assert {path.split("/")[:3].pop() for path in everything(tmp_path) - before} == {"figures"}
 
 
-@pytest.mark.parametrize("key", ["model", "defence", "attack", "ball", "metric", "source", "note"])
+@pytest.mark.parametrize("key", ["model", "variant", "attack", "ball", "metric", "source", "note"])
 @pytest.mark.parametrize("name", [RED, "a\0b", "two\nlines", "\u202eturned"])
 def test_names_in_rows_are_printable(tmp_path, key, name):
     rows = content()["rows"]
@@ -83,7 +90,7 @@ def test_names_in_rows_are_printable(tmp_path, key, name):
         {"experiment": RED},
         {"config": {**content()["config"], RED: 1}},
         {"config": {**content()["config"], "data_title": RED}},
-        {"config": {**content()["config"], "attacks": ["pgd", [{"a": RED}]]}},
+        {"config": {**content()["config"], "attacks": {"attacks": ["pgd", [{"a": RED}]]}}},
         {"environment": {"device": RED}},
         {"environment": [{RED: 1}]},
         {"rows": [{**content()["rows"][0], RED: 1}]},
@@ -98,12 +105,11 @@ def test_other_words_of_results_are_printable(tmp_path, change):
 
 
 @pytest.mark.parametrize("target", ["folder", "nothing"])
-def test_figures_that_are_a_link(tmp_path, capsys, monkeypatch, target):
+def test_figures_that_are_a_link(tmp_path, capsys, target):
     run = written(tmp_path / "run")
     (tmp_path / "folder").mkdir()
     (run / "figures").symlink_to(tmp_path / target, target_is_directory=True)
-    monkeypatch.setattr(sys, "argv", ["plot", str(run)])
-    line = refused(capsys, plot.main)
+    line = refused(capsys, tool, "plot", run)
     assert f"{run / 'figures'}: is a link" in line
     assert not list((tmp_path / "folder").iterdir())
     assert not (tmp_path / "nothing").exists()
@@ -119,12 +125,11 @@ def test_a_figure_that_is_a_link_is_drawn_in_its_place(tmp_path):
     assert not (run / "figures" / "success.png").is_symlink()
 
 
-def test_files_that_stand_among_the_figures_are_printed_safely(tmp_path, capsys, monkeypatch):
+def test_files_that_stand_among_the_figures_are_printed_safely(tmp_path, capsys):
     run = written(tmp_path / "run")
     (run / "figures").mkdir()
     (run / "figures" / f"{RED}.png").touch()
-    monkeypatch.setattr(sys, "argv", ["plot", str(run)])
-    plot.main()
+    tool("plot", run)
     printed = capsys.readouterr().out
     assert "\\x1b[31mred.png" in printed
     assert "\x1b" not in printed
@@ -132,7 +137,7 @@ def test_files_that_stand_among_the_figures_are_printed_safely(tmp_path, capsys,
 
 def test_names_are_no_markup(capsys):
     names = ["[red]a[/red]", "[link=http://x]b", "[/no]", ":snake:"]
-    tables.show(tables.Table("[bold]title", ["[blink]head"], [[name] for name in names]))
+    table.show(table.Table("[bold]title", ["[blink]head"], [[name] for name in names]))
     printed = capsys.readouterr().out
     assert all(name in printed for name in [*names, "[bold]title", "[blink]head"])
 
@@ -143,19 +148,22 @@ def test_radii_of_one_short_form_are_two_panels(tmp_path, monkeypatch):
     rows = [
         {**at, "eps": eps, "value": eps, "alarms": 0.05, "source": "1"} for eps in (0.1, 0.10001)
     ]
-    seen = []
-    monkeypatch.setattr(plots, "metric_lines", lambda rows, *_, **__: seen.append(rows))
-    report.detection_figures(tmp_path, rows, tmp_path)
-    assert [row["attack"] for row in seen[0]] == ["pgd 0.1", "pgd 0.10001"]
+    drawn = []
+    monkeypatch.setattr(style, "finish", lambda figure, _: drawn.append(figure))
+    roc, _ = disagreement_detection.STUDY.figures
+    roc(Finished(tmp_path, "disagreement_detection", {}, None, rows), tmp_path)
+    titles = [ax.get_title() for ax in drawn[0].axes]
+    assert [title.split(" = ")[1] for title in titles] == ["0.1", "0.10001"]
 
 
 def test_a_page_quotes_what_a_shell_would_obey(tmp_path):
-    config = {**content()["config"], "data": "digits; rm -r ~", "data_title": "a\n# b"}
+    config = {**content()["config"], "data_title": "a\n# b"}
+    config["data"] = {**config["data"], "dataset": "digits; rm -r ~"}
     written(tmp_path / "one\ntwo", config=config)
-    page = readme.page(tmp_path)
-    assert "--data 'digits; rm -r ~'" in page
-    assert "## a # b: `decorrelated_pairs`" in page
-    assert "`results/one two/`" in page
+    words = page.page(tmp_path)
+    assert "--data 'digits; rm -r ~'" in words
+    assert "## a # b: `decorrelated_pairs`" in words
+    assert "`results/one two/`" in words
 
 
 @pytest.mark.parametrize(
@@ -165,7 +173,7 @@ def test_a_page_quotes_what_a_shell_would_obey(tmp_path):
 def test_a_page_of_results_of_nothing_known(tmp_path, change, said):
     written(tmp_path / "run", config={**content()["config"], **change})
     with pytest.raises(UserError, match=said):
-        readme.page(tmp_path)
+        page.page(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["measured", "checkpoints", "figures", "checkpoints/fc"])

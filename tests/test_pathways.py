@@ -12,7 +12,7 @@ import pytest
 from experiments import cli, dna, dna_sharing, pathways
 from jaxadv import metrics, results
 from tests.stopping import stop_after
-from tests.test_experiments import cache, refused  # noqa: F401
+from tests.studies import refused, run
 
 STUDIES = {"dna": dna, "dna_sharing": dna_sharing}
 SMALL = (
@@ -30,7 +30,7 @@ def run(study: str, out: Path, *words: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory, cache) -> Path:  # noqa: F811
+def study(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("dna") / "run"
     run("dna", out, "--adversarial-epochs", "1", "--save-adversarial", "4")
     return out
@@ -41,23 +41,23 @@ def test_every_network_is_measured_in_every_direction(study):
     names = ["DNA λ=0.005", "DNA λ=0", "AE"]
     for network in [*names, *(f"{name} + FGSM" for name in names)]:
         for metric in (*RATES, "det_correct", "squared_error"):
-            natural = results.select(rows, metric=metric, defence=network, attack=None)
+            natural = results.select(rows, metric=metric, variant=network, attack=None)
             assert [row["seed"] for row in natural] == [0, 1]
             for attack in ("fgsm", "pgd"):
                 for direction in ("sum", "single"):
                     at = {"attack": attack, "direction": direction, "eps": 0.1, "metric": metric}
-                    found = results.select(rows, defence=network, **at)
+                    found = results.select(rows, variant=network, **at)
                     both = direction == "single" and network != "AE" and "AE +" not in network
                     assert len(found) == (4 if both else 2)
                     assert all(row["n"] == (40 if attack == "pgd" else 360) for row in found)
     for metric in ("r_squared", "r_squared_held_out"):
-        assert len(results.select(rows, metric=metric, defence=names[0])) == 4
-    assert len(results.select(rows, metric="transfer_rate", defence=names[0], eps=0.1)) == 8
+        assert len(results.select(rows, metric=metric, variant=names[0])) == 4
+    assert len(results.select(rows, metric="transfer_rate", variant=names[0], eps=0.1)) == 8
 
 
 def test_the_rates_of_a_row_set_add_up(study):
     rows = results.read(study)["rows"]
-    keys = ("defence", "seed", "attack", "direction", "eps", "source")
+    keys = ("variant", "seed", "attack", "direction", "eps", "source")
     groups: dict[tuple, dict[str, float]] = {}
     for row in rows:
         groups.setdefault(tuple(row.get(key) for key in keys), {})[row["metric"]] = row["value"]
@@ -75,7 +75,7 @@ def test_radius_zero_is_the_natural_image(study):
     rows = results.read(study)["rows"]
     for row in results.select(rows, attack="fgsm", eps=0.0, direction="sum"):
         if row["metric"] in (*RATES, "det_correct"):
-            where = {key: row[key] for key in ("metric", "defence", "seed")}
+            where = {key: row[key] for key in ("metric", "variant", "seed")}
             (clean,) = results.select(rows, attack=None, **where)
             assert row["value"] == pytest.approx(clean["value"])
 
@@ -87,7 +87,7 @@ def test_rates_follow_from_the_kept_predictions(study):
         assert classes.shape == (8, 2, 1, 2, 40)  # λ and seeds, without and then with FGSM
     rates = metrics.pathway_rates(classes[0, 1, 0] != labels, errors[0, 1, 0])
     rows = results.read(study)["rows"]
-    at = {"attack": "pgd", "direction": "sum", "eps": 0.1, "seed": 0, "defence": "DNA λ=0.005"}
+    at = {"attack": "pgd", "direction": "sum", "eps": 0.1, "seed": 0, "variant": "DNA λ=0.005"}
     for name, rate in rates.items():
         (row,) = results.select(rows, metric=name, **at)
         assert row["value"] == pytest.approx(rate.value)
@@ -140,7 +140,7 @@ def test_sharing_end_to_end(tmp_path):
     run("dna_sharing", tmp_path / "run", "--attacks", "fgsm", "--directions", "sum")
     rows = results.read(tmp_path / "run")["rows"]
     chosen = results.select(rows, metric="any_correct", attack="fgsm", eps=0.1, direction="sum")
-    assert sorted({row["defence"] for row in chosen}) == ["2 unshared", "6 unshared"]
+    assert sorted({row["variant"] for row in chosen}) == ["2 unshared", "6 unshared"]
     assert (tmp_path / "run" / "figures" / "accuracy.png").stat().st_size > 5000
 
 

@@ -7,16 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import cli, decorrelated_pairs, dna, dverge
+from experiments import decorrelated_pairs, dna, dverge
+from experiments.frame.job import Job
+from experiments.frame.run import run as run_study
+from experiments.frame.study import find
 from jaxadv import results
 from jaxadv.data import Dataset, Splits
-from jaxadv.ensemble import stacked
 from jaxadv.errors import UserError
-from jaxadv.models import cnn, fc
+from jaxadv.models import load_torch_weights
 from jaxadv.models.state_dicts import read_state_dict
+from jaxadv.schema import plain
 from tests.data.fixtures import REPOSITORY, assert_one_line
 from tests.models.test_torch_weights import cnn_state, fc_state
 from tests.models.torch_made import save
+from tests.studies import jobs_of, settings_of
 
 PAGE = (REPOSITORY / "docs/published_weights.md").read_text("utf-8")
 CNNS = "classifier_exp/saved_models/CNN"
@@ -38,13 +42,18 @@ def clone(rng, tmp_path) -> Path:
     return tmp_path / "DNA"
 
 
-def state_of(folder: Path, *words: str):
-    """The runs that `dverge --published` begins at."""
-    words = ("--preset", "paper", "--published", "--published-dir", str(folder), *words)
-    settings = cli.parse("dverge", dverge.PRESETS, words)
+def jobs(study: str, folder: Path, *words: object) -> list[Job]:
+    """The study's cohorts, to begin at the networks published in the folder."""
     data = Dataset(np.zeros((4, 28, 28, 1), np.uint8), np.zeros(4, np.int32))
     splits = Splits("mnist", "MNIST", "files", data, data, tuple("0123456789"))
-    return decorrelated_pairs.train_pairs(settings, "cnn", stacked(cnn()), splits.train, folder)
+    words = ("--preset", "paper", "--published", "--published-dir", folder, *words)
+    return jobs_of(study, splits, *words)
+
+
+def state_of(folder: Path, *words: object):
+    """The runs that `dverge --published` begins at."""
+    (job,) = jobs("dverge", folder, *words)
+    return dverge.train(job)
 
 
 @pytest.mark.parametrize("inside", ["", "classifier_exp", CNNS])
@@ -83,7 +92,21 @@ def refused(folder: Path, *parts: object) -> None:
 
 
 def test_a_folder_without_them_says_where_they_are(tmp_path):
-    refused(tmp_path, tmp_path, "https://github.com/WANG-AXIS/DNA", "docs/published_weights.md")
+    source = "the authors' repository, https://github.com/WANG-AXIS/DNA"
+    names = ("cnn_decorrelated_2.npz", "--published-dir", "JAXADV_REFERENCE")
+    first = tmp_path / "cnn_plain_1.npz"
+    refused(tmp_path, first, source, *names, "docs/published_weights.md")
+
+
+def test_published_pairs_are_runs_of_both_kinds(reference_dir):
+    state = state_of(reference_dir, "--seeds", 2)
+    np.testing.assert_array_equal(state.settings["strength"], np.float32([0, 0, 0.05, 0.05]))
+    kernel = state.variables["params"]["linear"]["kernel"]
+    for run_number, kind in enumerate(("plain", "plain", "decorrelated", "decorrelated")):
+        for member in (0, 1):
+            there = load_torch_weights(reference_dir / f"cnn_{kind}_{member + 1}.npz", "cnn")
+            expected = there["params"]["linear"]["kernel"]
+            np.testing.assert_array_equal(kernel[run_number, member], expected)
 
 
 def test_a_file_that_is_another_thing_is_named(clone):
@@ -103,11 +126,19 @@ def test_the_page_names_every_file():
 def test_the_pages_command_is_that_of_the_committed_results():
     command = re.search(r"python -m experiments\.dverge (.*?)\n```", PAGE, re.DOTALL)
     words = command[1].replace("\\\n", "").split()
-    settings = cli.parse("dverge", dverge.PRESETS, words)
-    assert settings.published_dir == Path("DNA")
+    settings = settings_of("dverge", *words)
+    assert settings.place.published_dir == Path("DNA")
+    asked = plain(settings.config(), "config")
     config = results.read(REPOSITORY / "results/mnist-dverge-published")["config"]
-    for name in ("preset", "seeds", "published", "dverge_turns", "dverge_epochs", "pgd_examples"):
-        assert settings.config()[name] == config[name]
+    for name in ("preset", "seeds"):
+        assert asked[name] == config[name]
+    for group, name in (
+        ("training", "published"),
+        ("dverge", "dverge_turns"),
+        ("dverge", "dverge_epochs"),
+        ("attacks", "pgd_examples"),
+    ):
+        assert asked[group][name] == config[group][name]
 
 
 @pytest.mark.parametrize("ours", THEIRS)
@@ -128,38 +159,37 @@ def test_pairs_of_every_architecture_are_attacked_as_they_are(rng, clone):
     folder.mkdir()
     for name in ("cor1", "cor2"):
         save(folder / name, {k: v for k, v in fc_state(rng).items() if "tracked" not in k})
-    words = ("--preset", "paper", "--published", "--published-dir", str(clone), "--strengths", "0")
-    settings = cli.parse("decorrelated_pairs", decorrelated_pairs.PRESETS, words)
-    data = Dataset(np.zeros((4, 28, 28, 1), np.uint8), np.zeros(4, np.int32))
-    for name, model in {"cnn": cnn(), "fc": fc()}.items():
-        state = decorrelated_pairs.train_pairs(settings, name, stacked(model), data, clone)
+    both = jobs("decorrelated_pairs", clone, "--strengths", 0)
+    assert [job.cohort.model for job in both] == ["cnn", "fc"]
+    for job in both:
+        state = decorrelated_pairs.train(job)
         assert state.variables["params"]["linear"]["kernel"].shape[:2] == (5, 2)
 
 
 @pytest.mark.parametrize(
     ("study", "words", "message"),
     [
-        (decorrelated_pairs, ["--published", "--models", "fc", "--data", "digits"], "--data mnist"),
-        (decorrelated_pairs, ["--published", "--ridge", "0.1"], "trained already"),
-        (decorrelated_pairs, ["--published-dir", "there"], "add --published"),
-        (dna, ["--published"], "--strengths 0.05 --adversarial-epochs 0"),
-        (dna, ["--published-dir", "there"], "add --published"),
+        (
+            "decorrelated_pairs",
+            ["--published", "--models", "fc", "--data", "digits"],
+            "--data mnist",
+        ),
+        ("decorrelated_pairs", ["--published", "--ridge", "0.1"], "trained already"),
+        ("decorrelated_pairs", ["--published-dir", "there"], "add --published"),
+        ("dna", ["--published"], "--strengths 0.05 --adversarial-epochs 0"),
+        ("dna", ["--published-dir", "there"], "add --published"),
     ],
 )
 def test_what_was_not_published_is_refused_before_data_are_loaded(study, words, message):
-    settings = cli.parse(study.STUDY, study.PRESETS, ["--preset", "paper", *words])
+    words = ["--preset", "paper", "--data-dir", "nowhere", *words]
     with pytest.raises(UserError) as error:
-        study.study(settings)
+        run_study(find(study), settings_of(study, *words))
     assert_one_line(error, message)
 
 
 def test_autoencoders_without_their_files_say_where_they_are(tmp_path):
-    words = ["--preset", "paper", "--published", "--published-dir", str(tmp_path)]
-    words += ["--strengths", "0.05", "--adversarial-epochs", "0"]
-    settings = cli.parse("dna", dna.PRESETS, words)
-    data = Dataset(np.zeros((4, 28, 28, 1), np.uint8), np.zeros(4, np.int32))
-    splits = Splits("mnist", "MNIST", "files", data, data, tuple("0123456789"))
-    for network, name in zip(dna.networks(settings), ("dna", "ae"), strict=True):
+    both = jobs("dna", tmp_path, "--strengths", 0.05, "--adversarial-epochs", 0)
+    for job, name in zip(both, ("dna", "ae"), strict=True):
         with pytest.raises(UserError) as error:
-            dna.trained(settings, network, splits, tmp_path)
+            dna.train(job)
         assert_one_line(error, f"{name}_mnist.npz", "https://github.com/WANG-AXIS/DNA")

@@ -1,5 +1,6 @@
 """A new network beside a frozen one: what is frozen stays, and the study end to end on digits."""
 
+from functools import partial
 from pathlib import Path
 
 import chex
@@ -9,16 +10,16 @@ import numpy as np
 import optax
 import pytest
 
-from experiments import cli, surrogate_defence
 from jaxadv import models, results, training
 from jaxadv.data import load_dataset
 from jaxadv.defences import decorrelation
 from jaxadv.ensemble import frozen, mixed, stacked
 from tests.stopping import stop_after
-from tests.test_experiments import cache, refused  # noqa: F401
+from tests.studies import refused, run
 
 MODEL = models.fc(widths=(32, 24, 16), feature_block=2)
 SMALL = "--preset smoke --seeds 2 --epochs 2 --attacks fgsm --pgd-examples 40"
+small = partial(run, "surrogate_defence", *SMALL.split(), "--out")
 
 
 def test_a_frozen_member_stays_as_it_is_and_shows_what_it_shows_in_eval_mode():
@@ -37,16 +38,10 @@ def test_a_frozen_member_stays_as_it_is_and_shows_what_it_shows_in_eval_mode():
     assert np.any(state.variables[1]["batch_stats"]["norm1"]["mean"] != 0)
 
 
-def run(out: Path, *words: str) -> None:
-    settings = [*SMALL.split(), "--out", str(out), *words]
-    study, presets = surrogate_defence.STUDY, surrogate_defence.PRESETS
-    cli.run(lambda: surrogate_defence.study(cli.parse(study, presets, settings)))
-
-
 @pytest.fixture(scope="module")
-def study(tmp_path_factory, cache) -> Path:  # noqa: F811
+def study(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("surrogate") / "run"
-    run(out)
+    small(out)
     return out
 
 
@@ -54,8 +49,8 @@ def study(tmp_path_factory, cache) -> Path:  # noqa: F811
 def test_both_networks_are_attacked_beside_one_surrogate(study):
     rows = results.read(study)["rows"]
     clean = {}
-    for defence in ("independent", "decorrelated from it"):
-        pairs = results.select(rows, defence=defence)
+    for variant in ("independent", "decorrelated from it"):
+        pairs = results.select(rows, variant=variant)
         transfer = results.select(pairs, metric="transfer_rate", source="1", target="2")
         assert [row["seed"] for row in transfer] == [0, 1]
         for metric in ("detection_auc", "detection_rate"):
@@ -74,15 +69,15 @@ def test_stopped_beside_the_surrogate_and_resumed_equals_uninterrupted(
     study, tmp_path, monkeypatch
 ):
     out = tmp_path / "run"
-    stop_after(3, monkeypatch, lambda: run(out))  # two epochs of the surrogates, one beside them
-    run(out, "--resume")
+    stop_after(3, monkeypatch, partial(small, out))  # two epochs of the surrogates, one beside them
+    small(out, "--resume")
     assert results.read(out)["rows"] == results.read(study)["rows"]
 
 
 @pytest.mark.slow
 def test_from_attacks_the_networks_of_another_run(study, tmp_path):
     out = tmp_path / "again"
-    run(out, "--from", str(study), "--eps", "0.05")
+    small(out, "--from", study, "--eps", "0.05")
     here, there = (
         [row["value"] for row in results.select(results.read(at)["rows"], metric="clean_accuracy")]
         for at in (out, study)
@@ -102,4 +97,4 @@ def test_from_attacks_the_networks_of_another_run(study, tmp_path):
     ],
 )
 def test_bad_input_gets_one_line(words, message, tmp_path, capsys):
-    assert message in refused(capsys, lambda: run(tmp_path / "run", *words))
+    assert message in refused(capsys, small, tmp_path / "run", *words)

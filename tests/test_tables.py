@@ -10,7 +10,7 @@ AT = {"attack": "fgsm", "ball": "linf", "eps": 0.1}
 
 def pair(defence, seed, accuracies, transfers):
     """Rows of one pair: clean accuracy of both members, transfer 1→2 and 2→1."""
-    keys = {"model": "fc", "defence": defence, "seed": seed, "n": 10}
+    keys = {"model": "fc", "variant": defence, "seed": seed, "n": 10}
     rows = [
         {"metric": "clean_accuracy", "value": value, "target": target, **keys}
         for target, value in zip(("1", "2", "ensemble"), (*accuracies, 0.9), strict=True)
@@ -35,7 +35,7 @@ ROWS = [
 ]
 
 
-def line(table, defence):
+def line(table, variant):
     (found,) = [
         dict(zip(table.header, cells, strict=True)) for cells in table.lines if defence in cells
     ]
@@ -54,7 +54,7 @@ def test_collapsed_seeds_are_counted_and_stay_in_the_mean():
 
 
 def test_a_value_that_some_seeds_lack_says_of_how_many_it_is():
-    measured = {"metric": "r_squared", "model": "fc", "defence": "decorrelated", "n": 10}
+    measured = {"metric": "r_squared", "model": "fc", "variant": "decorrelated", "n": 10}
     one_way = {"from_features_of": "1", "features_of": "2"}
     rows = [{**measured, **one_way, "seed": s, "value": v} for s, v in ((0, 0.5), (1, None))]
     assert line(tables.networks([*ROWS, *rows]), "decorrelated")["R² 1→2"] == "0.500 (0.500) (n 1)"
@@ -85,7 +85,7 @@ def test_attacks_on_one_member_and_on_all():
 
 
 def test_nothing_is_compared_across_different_images():
-    fewer = [{**r, "n": 4} if r["defence"] == "decorrelated" else r for r in ROWS]
+    fewer = [{**r, "n": 4} if r["variant"] == "decorrelated" else r for r in ROWS]
     for make in (tables.transfer, tables.one_and_all):
         plain, decorrelated = (line(make(fewer), d) for d in ("plain", "decorrelated"))
         assert (plain["images"], decorrelated["images"], decorrelated["− plain"]) == ("10", "4", "")
@@ -93,7 +93,7 @@ def test_nothing_is_compared_across_different_images():
 
 def test_correlation_on_adversarial_images_is_of_single_sources():
     one_way = {"metric": "r_squared", "from_features_of": "1", "features_of": "2", "n": 10}
-    keys = {"model": "fc", "defence": "plain", **AT, **one_way}
+    keys = {"model": "fc", "variant": "plain", **AT, **one_way}
     rows = [
         {**keys, "seed": seed, "source": source, "value": value}
         for seed in (0, 1)
@@ -173,7 +173,7 @@ def test_slopes_are_each_seeds_own():
 
 def magnitude(seed, length, measured, value):
     """Rows of one pair: the measured length of network 2's gradients, transfer from it."""
-    keys = {"model": "fc", "defence": f"0.1 & {length}", "seed": seed, "length": length}
+    keys = {"model": "fc", "variant": f"0.1 & {length}", "seed": seed, "length": length}
     way = {"source": "2", "target": "1", "metric": "transfer_rate_clean_correct"}
     norm = {"metric": "gradient_norm", "target": "2", "split": "test"}
     return [{**keys, **AT, **way, "value": value}, {**keys, **norm, "value": measured}]
@@ -223,7 +223,7 @@ def test_networks_trained_on_fgsm_images_are_compared_among_themselves():
         "AE + FGSM": (0.6, 0.8),
     }
     rows = [
-        {**at, "defence": name, "seed": seed, "value": value}
+        {**at, "variant": name, "seed": seed, "value": value}
         for name, pair in values.items()
         for seed, value in enumerate(pair)
     ]

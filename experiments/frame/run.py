@@ -37,6 +37,7 @@ def run(study: Study[S], settings: S) -> Path:
         UserError: for settings, data or folders that will not do, before anything is trained.
     """
     find(study.name)  # tables and figures are found by the name: refused before it is run
+    study.check_settings(settings)
     splits, out, config = begin(study, settings)
     if not is_finished(out, study, config):  # what it measured on the way is not kept
         found = parts.together(_each_cohort(study, settings, splits, out))

@@ -30,6 +30,10 @@ MakeTable: TypeAlias = Callable[[Sequence[Row]], Table]
 Draw: TypeAlias = Callable[[Finished, Path], None]
 
 
+def _all_agree(settings: Any) -> None:
+    """Any settings go together."""
+
+
 def _nothing_more(settings: Any, cohorts: Sequence[Cohort], splits: Splits) -> None:
     """No check of a study's own."""
 
@@ -42,6 +46,7 @@ class Study(Generic[S]):
     minutes: of each preset, on two cores; text where another machine is meant.
     cohorts: from settings and data, what is trained, each in one program.
     train: a job's runs, trained. trials: the attacks. measured: what is measured of trained runs.
+    check_settings: refuses settings that do not go together, before data are loaded.
     check: refuses what could only fail later, before the first run is trained.
     tables, figures: from its rows; a figure writes files into a folder.
     keys: that all of its rows have beside model, variant and seed.
@@ -59,6 +64,7 @@ class Study(Generic[S]):
     tables: Sequence[MakeTable]
     figures: Sequence[Draw] = ()
     measured: Callable[[Job[S], State], Measured] = partial(measured, with_features=True)
+    check_settings: Callable[[S], None] = _all_agree
     check: Callable[[S, Sequence[Cohort], Splits], None] = _nothing_more
     minutes: Mapping[str, float | str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
