@@ -21,7 +21,7 @@ from typing import Literal
 
 import optax
 
-from experiments.frame import figures, pairs, published, settings
+from experiments.frame import answers, figures, pairs, published, settings
 from experiments.frame.grid import Cohort, Variant
 from experiments.frame.job import Job
 from experiments.frame.pairs import MODELS, ROBUST, check_decorrelation, check_features
@@ -130,6 +130,7 @@ STUDY = Study(
     ],
     figures=[figures.transfer_bars, figures.success, figures.feature_scatters],
     shown_arrays=("component",),
+    answer=answers.transfer,
     minutes={"smoke": 1, "quick": 4, "paper": 60, "robust": 90},
 )
 

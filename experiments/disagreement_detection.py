@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import optax
 
-from experiments.frame import figures, pairs, settings
+from experiments.frame import answers, figures, pairs, settings
 from experiments.frame.grid import Cohort, Keys, Variant
 from experiments.frame.job import Job
 from experiments.frame.measure import features, runs
@@ -237,6 +237,7 @@ STUDY = Study(
         ),
         figures.success,
     ],
+    answer=answers.transfer,
     minutes={"smoke": 1, "quick": 45, "paper": 400},
 )
 

@@ -16,7 +16,7 @@ Against that count the attack to fear is `min`, which raises the least of the lo
 
 from dataclasses import dataclass
 
-from experiments.frame import autoencoders, published, settings
+from experiments.frame import answers, autoencoders, published, settings
 from experiments.frame.autoencoders import QUICK, SMOKE, Network
 from experiments.frame.grid import Cohort
 from experiments.frame.job import Job
@@ -139,6 +139,7 @@ STUDY = Study(
     always=("any_correct",),
     shown_eps=0.05,
     shown_arrays=("pictures",),
+    answer=answers.survival,
     minutes={"smoke": 1, "quick": 20, "paper": 120, "cifar-quick": 15, "cifar": "for a GPU"},
 )
 

@@ -11,7 +11,7 @@ finds that the more are, the more often some reconstruction survives an attack.
 from dataclasses import dataclass
 from functools import partial
 
-from experiments.frame import autoencoders, settings
+from experiments.frame import answers, autoencoders, settings
 from experiments.frame.autoencoders import QUICK, SMOKE, Network
 from experiments.frame.grid import Cohort
 from experiments.frame.run import main
@@ -92,6 +92,7 @@ STUDY = Study(
     always=("any_correct",),
     shown_eps=0.05,
     shown_arrays=("pictures",),
+    answer=answers.survival,
     minutes={"smoke": 1, "quick": 15, "paper": 120},
 )
 

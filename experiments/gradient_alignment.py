@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 import optax
 
-from experiments.frame import figures, pairs, settings
+from experiments.frame import answers, figures, pairs, settings
 from experiments.frame.grid import Cohort, Keys, Variant
 from experiments.frame.job import Job
 from experiments.frame.measure import natural as of_natural
@@ -220,6 +220,7 @@ STUDY = Study(
     ],
     figures=[figures.transfer_bars, figures.success],
     shown_eps=0.25,
+    answer=answers.transfer,
     minutes={"smoke": 1, "quick": 30, "paper": 2000, "updates": 1000},
 )
 

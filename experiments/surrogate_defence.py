@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from experiments.frame import figures, grid, pairs, settings
+from experiments.frame import answers, figures, grid, pairs, settings
 from experiments.frame.finished import Finished
 from experiments.frame.grid import Cohort, Variant
 from experiments.frame.job import Job
@@ -161,6 +161,7 @@ STUDY = Study(
     tables=[known(table) for table in TABLES],
     figures=[of_surrogate(figure) for figure in FIGURES],
     shown_arrays=("component",),
+    answer=answers.transfer,
     minutes={"smoke": 1, "quick": 5, "paper": 30, "robust": 30},
 )
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 from experiments.frame.finished import read
 from experiments.frame.study import find
-from experiments.frame.tables import table
+from experiments.frame.tables import terminal
+from experiments.frame.tables.table import markdown
 from jaxadv.errors import UserError, printable
+from jaxadv.files import write_atomically
 from jaxadv.folder import owned
 from jaxadv.parallel import leads
 
@@ -28,13 +30,24 @@ def draw(directory: Path) -> list[Path]:
     return sorted(figures.glob("*.png"))
 
 
-def show(directory: Path) -> None:
-    """Print a run's tables and draw its figures; the first of several processes does."""
+def show(directory: Path, wide: bool = False) -> None:
+    """Print a run's tables, draw its figures, and end with its answer; the first process does.
+
+    wide: print every column, however narrow the terminal; tables.md has them all anyway.
+    """
     if not leads():
         return
     study, run = read(directory, find)
-    for make in study.tables:
-        if (made := make(run.rows)).lines:
-            table.show(made)
-    for path in [directory / "results.json", *draw(directory)]:
-        print(printable(path))
+    made = [table for make in study.tables if (table := make(run.rows)).lines]
+    limit = None if wide else terminal.width()
+    for each in made:
+        terminal.show(each, limit)
+    text = "\n\n".join(f"{each.title}:\n\n{markdown(each)}" for each in made)
+    with owned(directory):
+        write_atomically(directory / "tables.md", f"{text}\n".encode())
+    drawn = draw(directory)
+    if study.answer is not None and (answer := study.answer(run.rows, study.shown_eps)):
+        print(printable(answer))
+    print(printable(f"results: {directory / 'results.json'}; tables: {directory / 'tables.md'}"))
+    names = ", ".join(path.name for path in drawn)
+    print(printable(f"figures: {directory / 'figures'}: {names}"))

@@ -42,7 +42,7 @@ def run(study: Study[S], settings: S) -> Path:
     if not is_finished(out, study, config):  # what it measured on the way is not kept
         found = parts.together(_each_cohort(study, settings, splits, out))
         parts.write(out, study.name, config, found)
-    report.show(out)
+    report.show(out, settings.place.wide)
     return out
 
 

@@ -64,6 +64,8 @@ class Place:
     CPU to the bit, with as many cores)."""
     from_dir: Annotated[Path | None, Name(name="from")] = None
     """Reuse the trained networks of another run's folder instead of training."""
+    wide: bool = False
+    """Print every column of the tables; a terminal is shown those that fit, tables.md has all."""
     runs_at_once: int = 0
     """Runs (seeds by variants) a GPU or TPU does side by side, to bound its memory; 0 is all. A
     CPU does one a core."""

@@ -28,6 +28,7 @@ from jaxadv.training import State
 S = TypeVar("S", bound=Settings)
 MakeTable: TypeAlias = Callable[[Sequence[Row]], Table]
 Draw: TypeAlias = Callable[[Finished, Path], None]
+Answer: TypeAlias = Callable[[Sequence[Row], float], str]
 
 
 def _all_agree(settings: Any) -> None:
@@ -53,6 +54,7 @@ class Study(Generic[S]):
     always: metrics that every variant has of every seed.
     shown_eps: the l∞ radius that the page of results has room for.
     shown_arrays: words in the names of arrays that its figures show.
+    answer: from its rows and a radius, what was found, in a line that a run ends with.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Study(Generic[S]):
     always: tuple[str, ...] = ("clean_accuracy",)
     shown_eps: float = 0.1
     shown_arrays: tuple[str, ...] = ()
+    answer: Answer | None = None
 
 
 def names() -> list[str]:

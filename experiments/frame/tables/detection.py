@@ -38,7 +38,9 @@ def detection(rows: Sequence[Row]) -> Table:
     title = (
         "Detection by disagreement of images that fooled one member, or all, at 5 % false alarms"
     )
-    return Table(title, header, lines)
+    return Table(
+        title, header, lines, ("attack", "ball", "eps", "variant", "found one", "found all")
+    )
 
 
 def _at_usual_alarms(rows: Iterable[Row]) -> list[Row]:

@@ -39,7 +39,9 @@ def networks(rows: Sequence[Row]) -> Table:
             images = select(chosen, metric="component_r_squared")
             line.append(", ".join(f"{r[0]:,} {r[1]}" for r in distinct(images, "n", "split")))
             lines.append(line)
-    return Table("Networks: mean ± 95 % interval over seeds (median)", header, lines)
+    title = "Networks: mean ± 95 % interval over seeds (median)"
+    matters = ("model", "variant", "clean accuracy", "collapsed", *headings("held out", members))
+    return Table(title, header, lines, matters)
 
 
 def accuracies(rows: Sequence[Row]) -> Table:

@@ -72,7 +72,8 @@ def survival(rows: Sequence[Row]) -> Table:
         "Reconstructions read rightly under attack; difference paired by seed, of networks on FGSM "
         "images from the first of these"
     )
-    return Table(title, header, lines)
+    matters = ("attack", "combine", "eps", "variant", "any", f"− {networks[0]}")
+    return Table(title, header, lines, matters)
 
 
 def _on_fgsm(network: str) -> bool:

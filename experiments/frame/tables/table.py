@@ -1,20 +1,20 @@
-"""A table of words, for a terminal and for Markdown, and how its numbers are written."""
+"""A table of words, and how its numbers are written."""
 
 from typing import NamedTuple
-
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table as RichTable
 
 from jaxadv.metrics import Interval
 
 
 class Table(NamedTuple):
-    """A titled table of words, ready to print."""
+    """A titled table of words, ready to print.
+
+    matters: the headings of columns that a narrow terminal shows before others.
+    """
 
     title: str
     header: list[str]
     lines: list[list[str]]
+    matters: tuple[str, ...] = ()
 
 
 def written(value: Interval | None, seeds: int | None = None, *, median: bool = False) -> str:
@@ -31,18 +31,6 @@ def written(value: Interval | None, seeds: int | None = None, *, median: bool = 
 def of_fewer(value: Interval, seeds: int) -> str:
     """How many seeds have a value, where not all have."""
     return f" (n {value.n})" if value.n < seeds else ""
-
-
-def show(table: Table) -> None:
-    """Print to standard output, every line whole however narrow the terminal."""
-    printed = RichTable(title=table.title, title_justify="left", box=SIMPLE)
-    for number, name in enumerate(table.header):
-        numeric = any(line[number][:1] in "0123456789+-–" for line in table.lines)
-        printed.add_column(name, justify="right" if numeric else "left", no_wrap=True)
-    for line in table.lines:
-        printed.add_row(*line)
-    # Names from files are no markup: "[red]" is a name.
-    Console(width=500, markup=False, emoji=False).print(printed)
 
 
 def markdown(table: Table) -> str:

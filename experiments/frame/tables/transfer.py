@@ -30,7 +30,8 @@ def transfer(rows: Sequence[Row]) -> Table:
         line.append(compared(rates, single_source(first), metric="transfer_rate"))
         lines.append([*line, written(over_seeds(strict), seeds)])
     title = "Transfer rate, P(target wrong | source wrong); difference paired by seed"
-    return Table(title, header, lines)
+    matters = ("attack", "ball", "eps", "variant", "transfer", less_first(rows))
+    return Table(title, header, lines, matters)
 
 
 def one_and_all(rows: Sequence[Row]) -> Table:
@@ -53,7 +54,7 @@ def one_and_all(rows: Sequence[Row]) -> Table:
         if select(chosen, source=ALL)
     ]
     title = "Success of the attack on one member, on both at once, and on their mean probability"
-    return Table(title, header, lines)
+    return Table(title, header, lines, ("attack", "ball", "eps", "variant", "one", "both"))
 
 
 def adversarial_features(rows: Sequence[Row]) -> Table:
