@@ -101,7 +101,7 @@ def _worded(key: str, value: Any) -> str:
     if key == "attack":
         return str(value).upper().replace("_", "-")
     if key == "eps":
-        return f"ε = {value:.3g}"
+        return f"ε = {value:g}"
     known = {"model": MODELS, "ball": BALLS}.get(key, {})
     return known.get(value, str(value))
 
