@@ -131,7 +131,7 @@ STUDY = Study(
     figures=[figures.transfer_bars, figures.success, figures.feature_scatters],
     shown_arrays=("component",),
     answer=answers.transfer,
-    minutes={"smoke": 1, "quick": 4, "paper": 60, "robust": 90},
+    minutes={"smoke": 1},
 )
 
 if __name__ == "__main__":

@@ -238,7 +238,7 @@ STUDY = Study(
         figures.success,
     ],
     answer=answers.transfer,
-    minutes={"smoke": 1, "quick": 45, "paper": 400},
+    minutes={"smoke": 1},
 )
 
 if __name__ == "__main__":

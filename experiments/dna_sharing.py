@@ -93,7 +93,7 @@ STUDY = Study(
     shown_eps=0.05,
     shown_arrays=("pictures",),
     answer=answers.survival,
-    minutes={"smoke": 1, "quick": 15, "paper": 120},
+    minutes={"smoke": 1},
 )
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ STUDY = Study(
     ],
     keys=("epoch",),
     always=("clean_accuracy", "transfer_rate"),
-    minutes={"smoke": 1, "quick": 15, "paper": 90},
+    minutes={"smoke": 1, "quick": 15},
 )
 
 if __name__ == "__main__":

@@ -221,7 +221,7 @@ STUDY = Study(
     figures=[figures.transfer_bars, figures.success],
     shown_eps=0.25,
     answer=answers.transfer,
-    minutes={"smoke": 1, "quick": 30, "paper": 2000, "updates": 1000},
+    minutes={"smoke": 1, "quick": 30},
 )
 
 if __name__ == "__main__":

@@ -198,7 +198,7 @@ STUDY = Study(
     ],
     keys=("length",),
     shown_eps=0.3,
-    minutes={"smoke": 1, "quick": 10, "paper": 600},
+    minutes={"smoke": 1},
 )
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ STUDY = Study(
     tables=[of_networks, distance.slopes, of_attacks],
     figures=[panels],
     keys=("distance", "target_distance"),
-    minutes={"smoke": 1, "quick": 8, "paper": 40},
+    minutes={"smoke": 1},
 )
 
 if __name__ == "__main__":

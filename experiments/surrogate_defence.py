@@ -162,7 +162,7 @@ STUDY = Study(
     figures=[of_surrogate(figure) for figure in FIGURES],
     shown_arrays=("component",),
     answer=answers.transfer,
-    minutes={"smoke": 1, "quick": 5, "paper": 30, "robust": 30},
+    minutes={"smoke": 1},
 )
 
 if __name__ == "__main__":

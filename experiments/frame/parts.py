@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from experiments.frame import kept
+from experiments.frame.progress import measuring
 from jaxadv import results
 from jaxadv.errors import UserError
 from jaxadv.leftovers import MEASURED
@@ -71,7 +72,8 @@ def once(out: Path, name: str, make: Callable[[], Measured]) -> Measured:
         except UserError as error:
             print(f"{error}; measured again", file=sys.stderr)
     begun = time.perf_counter()
-    part = make()
+    with measuring(name):
+        part = make()
     arrays = under("arrays", part.arrays) | under("images", part.images)
     kept.write(folder, name, part.rows, arrays, config)
     if leads():

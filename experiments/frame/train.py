@@ -3,17 +3,15 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from experiments.frame import progress
 from experiments.frame.settings import trained_by
 from jaxadv import checkpoint, results, training
 from jaxadv.data import Dataset
@@ -124,27 +122,6 @@ def rewind(name: str, directory: Path, epoch: int) -> None:
         multihost_utils.sync_global_devices("rewound")
 
 
-@contextmanager
-def _progress(name: str, epochs: int, done: int) -> Iterator[Callable[[int, str], None]]:
-    """`report(epoch, line)`: a bar on a terminal, a line an epoch elsewhere."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("epoch {task.completed}/{task.total}  {task.fields[line]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not (console.is_terminal and leads())) as bar:
-        task = bar.add_task(f"training {name}", total=epochs, completed=done, line="")
-
-        def report(epoch: int, line: str) -> None:
-            bar.update(task, completed=epoch, line=line)
-            if leads() and not console.is_terminal:
-                print(f"{name} epoch {epoch}/{epochs}: {line}", file=sys.stderr, flush=True)
-
-        yield report
-
-
 def trained(
     name: str,
     ensemble: Ensemble,
@@ -190,7 +167,7 @@ def trained(
         settings["monitor"] = monitor(ensemble)
     steps = training.fit(phases, state, dataset, **settings)
     saved, lost = -math.inf, set[int]()
-    with _progress(name, epochs, int(state.epoch[0])) as report:
+    with progress.epochs(name, epochs, int(state.epoch[0])) as report:
         begun = time.perf_counter()
         for state, metrics in steps:
             epoch = int(state.epoch[0])
