@@ -9,7 +9,8 @@ import pytest
 from experiments import decorrelated_pairs, disagreement_detection
 from experiments.frame import page, report
 from experiments.frame.finished import Finished
-from experiments.frame.tables import table
+from experiments.frame.tables import terminal
+from experiments.frame.tables.table import Table
 from jaxadv import results
 from jaxadv.errors import UserError
 from jaxadv.folder import disown
@@ -135,9 +136,10 @@ def test_files_that_stand_among_the_figures_are_printed_safely(tmp_path, capsys)
     assert "\x1b" not in printed
 
 
-def test_names_are_no_markup(capsys):
+@pytest.mark.parametrize("width", [None, 50])
+def test_names_are_no_markup(width, capsys):
     names = ["[red]a[/red]", "[link=http://x]b", "[/no]", ":snake:"]
-    table.show(table.Table("[bold]title", ["[blink]head"], [[name] for name in names]))
+    terminal.show(Table("[bold]title", ["[blink]head"], [[name] for name in names]), width)
     printed = capsys.readouterr().out
     assert all(name in printed for name in [*names, "[bold]title", "[blink]head"])
 

@@ -25,20 +25,20 @@ def row(metric: str, value: float | None, seed: int, **keys) -> Row:
 
 
 def under_attack(metric: str, value: float | None, seed: int, **keys) -> Row:
-    attack = {"defence": "plain", "attack": "fgsm", "ball": "linf", "eps": 0.1, "source": "1"}
+    attack = {"variant": "plain", "attack": "fgsm", "ball": "linf", "eps": 0.1, "source": "1"}
     return row(metric, value, seed, **{**attack, **keys})
 
 
 def study(seeds: int = 3, metric: str = "transfer_rate") -> list[Row]:
-    """Two models, defences, attacks, balls and radii, both directions; value by seed and radius."""
+    """Two models, variants, attacks, balls and radii, both directions; value by seed and radius."""
     return [
         under_attack(
-            metric, 0.2 * (seed + 1) + eps * radius, seed, model=model, defence=defence,
+            metric, 0.2 * (seed + 1) + eps * radius, seed, model=model, variant=variant,
             attack=attack, ball=ball, eps=eps * radius, source=source,
         )
         for seed in range(seeds)
         for model in ("cnn", "fc")
-        for defence in ("plain", "decorrelated", "a new one")
+        for variant in ("plain", "decorrelated", "a new one")
         for attack in ("fgsm", "mi_fgsm")
         for ball, radius in (("linf", 1), ("l2", 2))
         for eps in EPS
@@ -81,8 +81,8 @@ def test_directions_are_averaged_within_a_seed_before_the_interval() -> None:
         for seed, values in enumerate([(0.2, 0.4), (0.5, 0.5), (0.6, 0.8)])
         for source, value in zip("12", values, strict=True)
     ]
-    (point,) = reduce.against_eps(rows)
-    assert point.eps == 0.1
+    (point,) = reduce.against(rows)
+    assert point.x == 0.1
     assert point.value.mean == pytest.approx(0.5)  # of 0.3, 0.5 and 0.7
     assert point.value.half == pytest.approx(stats.t.ppf(0.975, 2) * 0.2 / np.sqrt(3))
     assert point.value.n == 3
@@ -94,7 +94,7 @@ def test_a_seed_without_a_value_is_left_out_and_none_at_all_is_none() -> None:
         under_attack("transfer_rate", 0.4, 1),
         under_attack("transfer_rate", None, 0, eps=0.05),
     ]
-    nothing, one = reduce.against_eps(rows)
+    nothing, one = reduce.against(rows)
     assert nothing == (0.05, None, 0)
     assert (one.value.mean, one.value.half, one.value.n) == (0.4, None, 1)
 
@@ -163,17 +163,17 @@ def test_a_seed_of_which_one_direction_is_unknown_has_no_mean() -> None:
         for seed, source, value in [(0, "1", 0.2), (0, "2", 0.4), (1, "1", 0.9), (1, "2", None)]
     ]
     rows[-1]["n"] = 100
-    assert reduce.against_eps(rows) == [(0.1, (pytest.approx(0.3), None, pytest.approx(0.3), 1), 1)]
+    assert reduce.against(rows) == [(0.1, (pytest.approx(0.3), None, pytest.approx(0.3), 1), 1)]
     rows[-1]["n"] = 0  # 0/0: the other direction's is the seed's mean
-    assert reduce.against_eps(rows)[0].value.n == 2
+    assert reduce.against(rows)[0].value.n == 2
 
 
 @pytest.mark.parametrize(
     "draw", [plots.transfer_bars, partial(plots.metric_lines, metric=RATE)], ids=["bars", "lines"]
 )
 def test_networks_that_diverged_are_marked_and_never_zero(tmp_path, drawn, draw) -> None:
-    some = diverged([r for r in study() if r["defence"] == "plain"], 1)
-    every = diverged([r for r in study() if r["defence"] == "decorrelated"], 0, 1, 2)
+    some = diverged([r for r in study() if r["variant"] == "plain"], 1)
+    every = diverged([r for r in study() if r["variant"] == "decorrelated"], 0, 1, 2)
     draw([*some, *every], path=tmp_path / "figure.png")
     assert_png(tmp_path / "figure.png")
     (figure,) = drawn
@@ -241,6 +241,38 @@ def test_lines_tell_joint_sources_from_single_ones(tmp_path, drawn) -> None:
     assert ax.get_ylabel() == "fooled"
 
 
+def test_lines_against_any_key_in_panels_and_colours_of_any(tmp_path, drawn) -> None:
+    rows = [
+        under_attack(RATE, at / 10 + eps, 0, epoch=at, eps=eps, source=source, target=target)
+        for at in (0, 1, 2)
+        for eps in EPS
+        for source, target in ("12", "21")
+    ]
+    ways = {"x": "epoch", "down": "ball", "panels": ("attack", "eps"), "across_label": "epochs"}
+    plots.metric_lines(rows, RATE, tmp_path / "a.png", colour=("source", "target"), **ways)
+    figure, axes = drawn[0], drawn[0].axes
+    assert [ax.get_title(loc="left").split(" · ")[1:] for ax in axes] == [
+        ["FGSM", "ε = 0.05"],
+        ["FGSM", "ε = 0.1"],
+    ]
+    assert [t.get_text() for t in figure.legends[0].get_texts()][:2] == [
+        "1 → 2 (n = 1 seed)",
+        "2 → 1 (n = 1 seed)",
+    ]
+    for ax, eps in zip(axes, EPS, strict=True):
+        assert ax.get_xlabel() == "epochs"
+        for line in ax.lines:
+            np.testing.assert_allclose(line.get_xdata(), [0, 1, 2])
+            np.testing.assert_allclose(line.get_ydata(), [eps, eps + 0.1, eps + 0.2])
+
+
+def test_sources_that_are_not_told_apart_are_one_line(tmp_path, drawn) -> None:
+    rows = [under_attack("m", value, 0, source=s) for s, value in (("1", 0.2), ("all", 0.6))]
+    plots.metric_lines(rows, "m", tmp_path / "a.png", separate=False)
+    (line,) = drawn[0].axes[0].lines
+    np.testing.assert_allclose(line.get_ydata(), [0.4])
+
+
 def test_distance_panels_show_slopes_and_natural_inputs(tmp_path, drawn) -> None:
     rows = with_distance()
     rows = [r | {"value": r["distance"] / 1e4} if "attack" in r else r for r in rows]
@@ -275,7 +307,7 @@ def test_features_are_coloured_by_class_and_stay_a_small_file(tmp_path, drawn, r
     assert [t.get_text() for t in drawn[0].legends[0].get_texts()] == list("0123456789")
 
 
-@pytest.mark.parametrize("drop", ["defence", "attack", "everything", "values", "keys"])
+@pytest.mark.parametrize("drop", ["variant", "attack", "everything", "values", "keys"])
 def test_missing_groups_do_not_crash(tmp_path, drop) -> None:
     rows = [*study(2), *with_distance()]
     if drop == "everything":
@@ -283,11 +315,11 @@ def test_missing_groups_do_not_crash(tmp_path, drop) -> None:
     elif drop == "values":
         rows = [r | {"value": None} for r in rows]
     elif drop == "keys":
-        rows = [{k: v for k, v in r.items() if k not in ("model", "defence")} for r in rows]
+        rows = [{k: v for k, v in r.items() if k not in ("model", "variant")} for r in rows]
     elif drop == "attack":  # one model lacks the first panel
         rows = [r for r in rows if (r["model"], r.get("attack")) != ("cnn", "fgsm")]
     else:
-        rows = [r for r in rows if r.get("defence") == "plain" or r["model"] == "cnn"]
+        rows = [r for r in rows if r.get("variant") == "plain" or r["model"] == "cnn"]
     plots.transfer_bars(rows, tmp_path / "bars.png")
     plots.metric_lines(rows, "transfer_rate", tmp_path / "lines.png", limits=None)
     plots.distance_panels(rows, tmp_path / "distance.png")
@@ -304,17 +336,21 @@ def test_the_readers_own_matplotlib_settings_are_left_alone(tmp_path) -> None:
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
 
+def setting(model: str, attack: str | None, ball: str | None) -> reduce.Setting:
+    return {"model": model, "attack": attack, "ball": ball}
+
+
 def points(*counts: int) -> list[reduce.Point]:
     """Points of so many seeds each."""
     return [reduce.Point(0.1, Interval(0.5, None, 0.5, count)) for count in counts]
 
 
 def test_colours_and_words() -> None:
-    colours = style.defence_colours(["new", "decorrelated", "plain", "newer"])
+    colours = style.colours_of(["new", "decorrelated", "plain", "newer"])
     assert colours["plain"] == style.NAMED["plain"]
     assert len(set(colours.values())) == 4
-    assert style.heading("cnn", "mi_fgsm", "linf") == r"CNN · MI-FGSM · $\ell_\infty$"
-    assert style.heading("mine", None, None) == "mine"
+    assert style.heading(setting("cnn", "mi_fgsm", "linf")) == r"CNN · MI-FGSM · $\ell_\infty$"
+    assert style.heading(setting("mine", None, None)) == "mine"
     assert style.words("r_squared_held_out") == "R² held out"
     labels = [reduce.seeds_label(points(*counts)) for counts in ([8], [5, 8], [1], [])]
     assert labels == ["n = 8 seeds", "n = 5–8 seeds", "n = 1 seed", "no values"]
@@ -322,7 +358,7 @@ def test_colours_and_words() -> None:
     labels = [reduce.seeds_label([*points(*counts), lost]) for counts in ([6], [])]
     assert labels == ["n = 6 seeds, 2 diverged", "2 diverged"]
     assert reduce.seeds_label([lost], reduce.why_unknown("r_squared")) == "2 undefined"
-    six = style.defence_colours(list("abcdef"))
+    six = style.colours_of(list("abcdef"))
     assert len(set(six.values())) == 6
     assert len(features.classes_of(None)) == 0
 
@@ -372,7 +408,7 @@ def test_each_class_has_a_colour_of_its_own_in_the_file(tmp_path, rng, rare, apa
 def test_every_entry_of_a_legend_lies_inside_the_file(tmp_path, drawn, count, length) -> None:
     names = [f"{number}".ljust(length, "w") for number in range(count)]
     rows = [
-        under_attack("transfer_rate", 0.3, seed, defence=name, eps=eps)
+        under_attack("transfer_rate", 0.3, seed, variant=name, eps=eps)
         for seed in range(2)
         for name in names
         for eps in EPS
