@@ -1,6 +1,7 @@
 """Any metric against any key of its rows, the attack's radius as a rule."""
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from jaxadv.plots.reduce import (
     why_unknown,
 )
 from jaxadv.results import Row, select
+
+MOST = 6  # variants in a panel whose curves an eye can follow
 
 
 def metric_lines(
@@ -40,7 +43,8 @@ def metric_lines(
     x: the key across. down: the key whose values have a row of panels each. panels: the keys whose
     values have a column each. colour: the keys whose values have a colour each. Examples crafted on
     one member are a full line, those crafted on all at once a dashed one. Where no seed has a value
-    a word says why, 0/0 or networks that diverged, and the legend how many of these.
+    a word says why, 0/0 or networks that diverged, and the legend how many of these. More than
+    six colours are spread over several rows of panels, the first of them in each.
     label, across_label: of the axes, if not the metric's and the key's name.
     limits: of the vertical axis; None takes what the data need.
     separate: whether examples crafted on one member and on all are told apart.
@@ -48,20 +52,21 @@ def metric_lines(
     rows, label = across(rows, metric, x), label or style.words(metric)
     if not separate:
         rows = [{key: value for key, value in row.items() if key != "source"} for row in rows]
-    lines, columns = settings_of(rows, [down]), settings_of(rows, panels)
+    columns = settings_of(rows, panels)
     keys = {" → ".join(map(str, of.values())): of for of in settings_of(rows, colour)}
     colours = style.colours_of(list(keys))
+    lines = list(product(settings_of(rows, [down]), in_groups(list(keys))))
     height = style.grid_height(len(lines))
     with style.drawing(path, len(lines), len(columns), height=height) as (figure, grid):
         if not rows:
             style.blank(grid[0, 0], f"no {label}")
         points: dict[str, list[Point]] = {name: [] for name in colours}
         why = why_unknown(metric)
-        for line, first in zip(grid, lines, strict=False):
+        for line, (first, group) in zip(grid, lines, strict=False):
             for ax, column in zip(line, columns, strict=False):
                 setting = {**first, **column}
                 here = select(rows, **setting)
-                each = {name: select(here, **of) for name, of in keys.items()}
+                each = {name: select(here, **keys[name]) for name in group}
                 draw_lines(ax, each, x, setting, colours, points, why)
                 if across_label is not None:
                     ax.set_xlabel(across_label)
@@ -75,6 +80,15 @@ def metric_lines(
         }
         joint = any(row.get("source") == ALL for row in rows)
         style.legend_above(figure, marks, points, styles if joint else None, why)
+
+
+def in_groups(names: Sequence[str]) -> list[list[str]]:
+    """The names as they can be told apart in one panel: the first with a few others at a time."""
+    if len(names) <= MOST:
+        return [list(names)]
+    first, *others = names
+    parts = np.array_split(others, -(-len(others) // (MOST - 1)))
+    return [[first, *map(str, part)] for part in parts]
 
 
 def draw_lines(
@@ -101,7 +115,7 @@ def draw_lines(
             points[name] += found
         for point in missing.values():
             style.no_value(ax, point.x, point, colours[name], why, 9 * index)
-    ticks = style.spread(places, 0.08)
+    ticks = style.spread(places, 0.12)
     ax.set_title(style.heading(setting))
     ax.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
     ax.set_xlabel(style.axis_label(x, setting))
@@ -114,6 +128,8 @@ def draw_line(ax: Axes, points: Sequence[Point], colour: str, dashes: str) -> No
     places = np.array([point.x for point in points])
     values = [point.value for point in points if point.value is not None]
     mean = np.array([value.mean for value in values])
-    half = np.array([np.nan if value.half is None else value.half for value in values])
+    half = np.array(
+        [np.nan if style.half(value) is None else style.half(value) for value in values]
+    )
     ax.fill_between(places, mean - half, mean + half, color=colour, alpha=0.16, lw=0)
     ax.plot(places, mean, dashes, color=colour, lw=1.8, marker="o", ms=4)

@@ -75,7 +75,14 @@ CLASSES = (
 
 POINTS = 0.55  # the opacity of a scatter's points
 
-MODELS = {"cnn": "CNN", "fc": "FC", "dna": "DNA"}
+MODELS = {"cnn": "CNN", "fc": "FC", "lenet": "LeNet", "dna": "DNA", "ae": "AE"}
+# variants as papers write them
+VARIANTS = {
+    "gal": "GAL",
+    "adp": "ADP",
+    "dverge": "DVERGE",
+    "dverge-decorrelated": "DVERGE from decorrelated",
+}
 BALLS = {"linf": r"$\ell_\infty$", "l2": r"$\ell_2$"}
 
 
@@ -117,6 +124,11 @@ def axis_label(x: str, setting: Mapping[str, Any]) -> str:
 def words(name: str) -> str:
     """A key of a row as a reader would write it."""
     return name.replace("r_squared", "R²").replace("_", " ")
+
+
+def half(value: Interval) -> float | None:
+    """The half-width to be drawn: none of two seeds, whose interval says hardly anything."""
+    return value.half if value.n > 2 else None
 
 
 def per_unit(slope: Interval, unit: float) -> str:
@@ -211,15 +223,17 @@ def legend_above(
 ) -> None:
     """One legend for all panels, above them: each variant with its counts of seeds, then `extra`.
 
-    It says that intervals are drawn where any value stands for more than one seed, and how many
+    It says that intervals are drawn where any value stands for more than two seeds, and how many
     seeds have none, `why` in a word.
     """
-    labels = {name: f"{name} ({seeds_label(points[name], why)})" for name in entries}
+    labels = {
+        name: f"{VARIANTS.get(name, name)} ({seeds_label(points[name], why)})" for name in entries
+    }
     handles = {labels[name]: mark for name, mark in entries.items()}
     handles |= extra or {}
     if handles:
         drawn = (point.value for each in points.values() for point in each)
-        several = any(value is not None and value.n > 1 for value in drawn)
+        several = any(value is not None and half(value) is not None for value in drawn)
         legend_within(
             figure,
             handles,

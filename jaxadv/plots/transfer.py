@@ -64,7 +64,7 @@ def draw_bars(
             if point.value is None:
                 style.no_value(ax, x, point, colour, why_unknown("transfer_rate"))
                 continue
-            mean, half, *_ = point.value
+            mean, half = point.value.mean, style.half(point.value)
             ax.bar(x, mean, 0.92 * width, color=colour)
             if half is not None:
                 ax.errorbar(x, mean, half, color=style.INK, elinewidth=1.1, capsize=2)
