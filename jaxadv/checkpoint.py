@@ -8,7 +8,7 @@ casts to the data types asked for, takes changed bits for numbers, and stores no
 
 import operator
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -121,24 +121,35 @@ def rewind(directory: str | Path, epoch: int) -> bool:
     return bool(later)
 
 
+def keep_newest(directory: str | Path) -> None:
+    """Remove all checkpoints but the newest; the first process alone."""
+    directory = Path(directory).resolve()
+    for epoch in _epochs(directory)[:-1] if leads() else []:
+        (directory / f"epoch-{epoch}").rename(directory / f".epoch-{epoch}.1.tmp")
+    _clear(directory)
+
+
 def latest(
-    directory: str | Path, like: PyTree, config: Mapping[str, Any] | None = None
+    directory: str | Path,
+    like: PyTree | Callable[[int], PyTree],
+    config: Mapping[str, Any] | None = None,
 ) -> PyTree | None:
     """The newest checkpoint in `directory`, of the structure, shapes and data types of `like`.
 
     JAX's arrays; NumPy's where JAX would narrow the data type, as float64 without x64. None if
     there is no checkpoint. If the newest is damaged, the one before it, as a line on stderr says.
 
+    like: or a function from the epoch to it, where the last state is saved without its optimizers.
     config: settings that it must have been trained by; it may have been saved with more of them.
 
     Raises:
         UserError: if none can be read, or if the newest that can differs from `like` in a leaf or
             was trained by other settings, which are named.
     """
-    directory, wanted = Path(directory).resolve(), arrays_of(like)
-    faults = list[_Damaged]()
+    directory, faults = Path(directory).resolve(), list[_Damaged]()
     for epoch in reversed(_epochs(directory)):
         path = directory / f"epoch-{epoch}"
+        wanted = arrays_of(like(epoch) if callable(like) else like)
         try:
             found = _read(path, epoch, wanted, plain(config or {}, "config"))
         except _Damaged as fault:

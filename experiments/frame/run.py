@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import jax
 from jax.experimental import multihost_utils
 
-from experiments.frame import cli, numbers, parts, report, trials
+from experiments.frame import cli, numbers, parts, report, train, trials
 from experiments.frame.finished import is_finished
 from experiments.frame.job import Job
 from experiments.frame.settings import Settings, options, trained_by
@@ -42,6 +42,7 @@ def run(study: Study[S], settings: S) -> Path:
     if not is_finished(out, study, config):  # what it measured on the way is not kept
         found = parts.together(_each_cohort(study, settings, splits, out))
         parts.write(out, study.name, config, found)
+    train.finish(out)
     report.show(out, settings.place.wide)
     return out
 

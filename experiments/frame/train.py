@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def _reused(
 ) -> State:
     """The finished training in another run's folder, whose study may be another."""
     asked = {key: value for key, value in identity.items() if key != "experiment"}
-    found = checkpoint.latest(source / where, state, asked)
+    found = checkpoint.latest(source / where, partial(_kept, state, epochs), asked)
     done = 0 if found is None else int(found.epoch[0])
     if found is None or done != epochs:
         remedy = "finish that run first, or train without --from"
@@ -98,14 +99,27 @@ def _reused(
         raise UserError(
             f"--from {source}: its {where.name} networks have {done} of {epochs} epochs; {remedy}"
         )
-    return found
+    return found._replace(optimizers=state.optimizers)
+
+
+def _kept(state: State, epochs: int, epoch: int) -> State:
+    """What a checkpoint holds: once trained, runs need their optimizers no more."""
+    return state._replace(optimizers=()) if epoch == epochs else state
+
+
+def finish(directory: Path) -> None:
+    """Of a run whose results are written keep the trained networks, as `--from` takes them."""
+    for where in (directory / CHECKPOINTS).glob("*"):
+        checkpoint.keep_newest(where)
 
 
 def _begun(where: Path, state: State, epochs: int, identity: Mapping[str, Any]) -> State:
     """The newest of the run's own checkpoints, or the state to begin with."""
-    found = checkpoint.latest(where, state, identity)
+    found = checkpoint.latest(where, partial(_kept, state, epochs), identity)
     if found is None:
         return state
+    if not found.optimizers:
+        found = found._replace(optimizers=state.optimizers)
     # Older checkpoints do not say what they were trained by; the runs in them do in part.
     same = jax.tree.map(np.array_equal, (found.seed, found.settings), (state.seed, state.settings))
     if not all(jax.tree.leaves(same)) or int(found.epoch[0]) > epochs:
@@ -177,7 +191,8 @@ def trained(
                 after(hosted(state))
             # Processes save together, and their clocks need not agree on when.
             if epoch == epochs or jax.process_count() > 1 or time.perf_counter() - saved >= PAUSE:
-                checkpoint.save(directory / where, state, epoch, identity)
+                kept = _kept(state, epochs, epoch)
+                checkpoint.save(directory / where, kept, epoch, identity)
                 saved = time.perf_counter()
             now = time.perf_counter()
             report(epoch, _line(metrics, images / (now - begun)))
