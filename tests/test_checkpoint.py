@@ -50,12 +50,14 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 def test_other_settings_are_named(tmp_path):
     """What it was saved with beside those asked for is passed over; asked for nothing, all is."""
-    saved = {"epochs": 20, "seeds": (0, 1), "strengths": [0.05]}
+    saved = {"epochs": 20, "seeds": (0, 1), "strengths": [0.05], "training": {"lr": 0.1}}
     checkpoint.save(tmp_path, STATE, 8, saved)
     assert checkpoint.latest(tmp_path, STATE, {"epochs": 20, "seeds": [0, 1]}) is not None
     assert checkpoint.latest(tmp_path, STATE) is not None
     with pytest.raises(UserError, match="epoch-8: trained with epochs 20, not 8"):
         checkpoint.latest(tmp_path, STATE, {"seeds": [0, 1], "epochs": 8})
+    with pytest.raises(UserError, match=r"epoch-8: trained with lr 0\.1, not 0\.2"):
+        checkpoint.latest(tmp_path, STATE, {"seeds": [0, 1], "training": {"lr": 0.2}})
     with pytest.raises(UserError, match="trained with data None, not 'mnist'"):
         checkpoint.latest(tmp_path, STATE, {"data": "mnist"})
 
@@ -183,7 +185,8 @@ FAILS = """
 import shutil, sys, threading, pathlib
 import jax.numpy as jnp
 from experiments.frame import cli
-from jaxadv import checkpoint, manifest
+from jaxadv import checkpoint
+cli.AS_SCRIPT = True
 folder = pathlib.Path(sys.argv[1])
 def remove():  # as another run in the same folder would
     while True:
@@ -212,6 +215,7 @@ import resource, sys
 import numpy as np
 from experiments.frame import cli
 from jaxadv import checkpoint
+cli.AS_SCRIPT = True
 rng = np.random.default_rng(0)
 def saves():
     checkpoint.save(sys.argv[1], {"w": rng.normal(size=1000)}, 1)

@@ -69,6 +69,13 @@ def test_claim_refuses_a_folder_of_another_configuration(tmp_path, resume):
     assert (tmp_path / "config.json").read_bytes() == before
 
 
+def test_claim_names_a_setting_in_a_group_by_its_own_name(tmp_path):
+    results.claim(tmp_path, {"training": {"epochs": 2, "lr": 1}}, resume=False)
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(UserError, match=r"\(epochs 2, now 3, lr 1, now None\)"):
+        results.claim(tmp_path, {"training": {"epochs": 3}}, resume=True)
+
+
 def test_claim_takes_over_a_folder_in_which_no_work_was_done(tmp_path):
     results.claim(tmp_path, {"epochs": 2}, resume=False)
     results.claim(tmp_path, {"epochs": 3}, resume=False)
@@ -109,6 +116,8 @@ def test_merge_joins_seeds():
 def test_merge_refuses_other_settings_common_seeds_and_nothing():
     with pytest.raises(UserError, match="runs differ in lr: 1 and 2"):
         results.merge([run([0], lr=1), run([1], lr=2)])
+    with pytest.raises(UserError, match="runs differ in lr: 1 and None; merge"):
+        results.merge([run([0], training={"lr": 1}), run([1], training={})])
     with pytest.raises(UserError, match="seed 1 is in two"):
         results.merge([run([0, 1]), run([1])])
     with pytest.raises(UserError, match="nothing to merge"):
