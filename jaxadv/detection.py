@@ -18,6 +18,11 @@ def disagreement(probabilities: Array) -> Array:
     one member would have to move to agree. Adam et al. (2019, 3.2) compare it with a threshold.
     NaN where a probability is not finite.
 
+    >>> import numpy as np
+    >>> from jaxadv import metrics
+    >>> print(metrics.disagreement(np.array([[[0.9, 0.1]], [[0.4, 0.6]]])))
+    [0.5]
+
     Raises:
         UserError: if there are no two members.
     """
@@ -55,6 +60,10 @@ def detection(natural: ArrayLike, attacked: ArrayLike, alarms: float = 0.05) -> 
     The threshold is the least that raises an alarm on no more than `alarms` of these same natural
     images; where scores tie it raises fewer. Scores that are NaN, as those of networks that
     diverged, detect nothing: None.
+
+    >>> from jaxadv import metrics
+    >>> metrics.detection([0.0, 0.1, 0.2, 0.3], [0.25, 0.5], 0.25)
+    Detection(auc=0.875, rate=1.0, n=2, raised=0.25)
 
     Raises:
         UserError: if `alarms` is no share, or the scores no lists.

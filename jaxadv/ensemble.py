@@ -102,7 +102,15 @@ def features(ensemble: Ensemble, variables: Variables) -> Callable[[Array], tupl
 
 
 def stacked(model: Model, size: int = 2) -> Ensemble:
-    """`size` members of one architecture, one pytree with a leading member axis, under `vmap`."""
+    """`size` members of one architecture, one pytree with a leading member axis, under `vmap`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import ensemble, models
+    >>> pair = ensemble.stacked(models.fc(10), size=2)
+    >>> variables = pair.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)))
+    >>> ensemble.predict(pair, variables)(jnp.zeros((5, 8, 8, 1))).shape  # [M, B, classes]
+    (2, 5, 10)
+    """
     if not isinstance(model, Model):
         raise UserError(
             f"a {type(model).__name__} for a model: give models.from_linen(module), or functions "
@@ -158,6 +166,14 @@ def _logits(outputs: Outputs) -> Array:
 
 def mixed(groups: Sequence[Ensemble]) -> Ensemble:
     """Several ensembles joined into one; variables are the tuple of theirs.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import ensemble, models
+    >>> each = [ensemble.stacked(model(10), 1) for model in (models.fc, models.cnn)]
+    >>> two = ensemble.mixed(each)
+    >>> variables = two.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)))
+    >>> ensemble.predict(two, variables)(jnp.zeros((5, 8, 8, 1))).shape
+    (2, 5, 10)
 
     Raises:
         UserError: if there are none; when applied, if they have different classes.
@@ -307,6 +323,12 @@ def callables(functions: Sequence[Predict]) -> Ensemble:
     """The reader's own trained functions `x -> logits [B, C]`; variables are `()`.
 
     Their logits serve as features, since a plain function shows nothing else.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import ensemble
+    >>> pair = ensemble.callables([lambda x: x, lambda x: 2 * x])
+    >>> ensemble.predict(pair, ())(jnp.array([[1.0, 3.0]])).tolist()
+    [[[1.0, 3.0]], [[2.0, 6.0]]]
 
     Raises:
         UserError: if there are none, or what is given is no function; when applied, if they do not

@@ -34,6 +34,10 @@ def interval(values: Sequence[float]) -> Interval | None:
 
     Seeds whose value is None or not finite are left out.
 
+    >>> from jaxadv import metrics
+    >>> print(metrics.interval([0.2, 0.3, 0.4]))
+    0.300 ± 0.248
+
     Raises:
         UserError: if they are no list of numbers.
     """
@@ -65,6 +69,10 @@ def _listed(values: Any) -> np.ndarray:
 
 def paired_difference(a: dict[int, float], b: dict[int, float]) -> Interval | None:
     """Interval of `a − b` over the seeds both have.
+
+    >>> from jaxadv import metrics
+    >>> print(metrics.paired_difference({0: 0.5, 1: 0.6, 2: 0.7}, {0: 0.4, 1: 0.4, 2: 0.4}))
+    0.200 ± 0.248
 
     Raises:
         UserError: if they are no numbers by seed.
@@ -134,6 +142,11 @@ def polynomial_fit(x: Sequence[float], y: Sequence[float], degree: int) -> Fit |
     None where it is not determined (no more than `degree` different x), would meet every point
     whatever they are (no more than `degree` + 1 points), y is constant, so that R² is 0/0, or a
     value is not finite.
+
+    >>> from jaxadv import metrics
+    >>> fit = metrics.polynomial_fit([0.0, 1.0, 2.0], [1.0, 2.0, 3.0], degree=1)
+    >>> [round(c, 6) for c in fit.coefficients], round(fit.r_squared, 6)
+    ([1.0, 1.0], 1.0)
 
     Raises:
         UserError: if these are no two lists of numbers of one length, or no degree.

@@ -66,6 +66,12 @@ def _known(event: np.ndarray, known: np.ndarray) -> np.ndarray:
 def rate(event: ArrayLike, given: ArrayLike | None = None) -> Rate:
     """P(event | given) over boolean arrays `[N]`; None if it hangs on what is NaN, not known.
 
+    >>> from jaxadv import metrics
+    >>> metrics.rate([True, False, True], given=[True, True, False])
+    Rate(value=0.5, n=2)
+    >>> metrics.rate([True], given=[False])  # 0/0
+    Rate(value=None, n=0)
+
     Raises:
         UserError: if they are not boolean, or of different lengths.
     """
@@ -85,6 +91,10 @@ def predicted(probabilities: Array) -> np.ndarray:
     Logits will do, their order is that of the probabilities. `NO_CLASS`, −1, where one is NaN or
     the largest not finite, so that a softmax would be NaN: `argmax` would call that class 0.
 
+    >>> from jaxadv import metrics
+    >>> metrics.predicted([[0.1, 0.9], [0.7, 0.3], [float('nan'), 1.0]]).tolist()
+    [1, 0, -1]
+
     Raises:
         UserError: if they are no scores of each class.
     """
@@ -101,6 +111,10 @@ def wrong(probabilities: Array, labels: Array) -> Array:
     """Whether the most probable class is not the label: `[..., N, C]` gives `[..., N]`.
 
     Booleans; if some examples have no class, as `predicted` says, floats, NaN for these.
+
+    >>> from jaxadv import metrics
+    >>> metrics.wrong([[0.1, 0.9], [0.7, 0.3]], [1, 1]).tolist()
+    [False, True]
 
     Raises:
         UserError: if they are no scores of each class, or the labels no class indices `[N]` of
@@ -121,6 +135,10 @@ def wrong(probabilities: Array, labels: Array) -> Array:
 def fooled(wrong_members: Array, members: Sequence[int]) -> Array:
     """Whether every member of a source errs: `[M, N]` gives `[N]`, NaN where one of these is.
 
+    >>> from jaxadv import metrics
+    >>> metrics.fooled([[True, True], [True, False]], [0, 1]).tolist()
+    [True, False]
+
     Raises:
         UserError: if a member is none of the M.
     """
@@ -137,7 +155,12 @@ def _every(*events: np.ndarray) -> np.ndarray:
 
 
 def transfer_rate(source_wrong: Array, target_wrong: Array) -> Rate:
-    """P(target wrong on x' | source wrong on x'), Wiedeman & Wang's definition."""
+    """P(target wrong on x' | source wrong on x'), Wiedeman & Wang's definition.
+
+    >>> from jaxadv import metrics
+    >>> metrics.transfer_rate([True, True, False], [True, False, True])
+    Rate(value=0.5, n=2)
+    """
     return rate(target_wrong, source_wrong)
 
 
@@ -150,6 +173,12 @@ def transfer_rate_clean_correct(
     """As `transfer_rate`, of examples that both had right before: errors made by the attack alone.
 
     Wiedeman & Wang's rate also counts images that either network gets wrong unperturbed.
+
+    >>> from jaxadv import metrics
+    >>> source_wrong, target_wrong = [True, True], [True, False]
+    >>> right, one_wrong = [False, False], [True, False]  # whether they were wrong before
+    >>> metrics.transfer_rate_clean_correct(source_wrong, target_wrong, right, one_wrong)
+    Rate(value=0.0, n=1)
     """
     source, source_clean, target_clean = (
         _whether(each, "wrong") for each in (source_wrong, source_clean_wrong, target_clean_wrong)
@@ -164,6 +193,12 @@ def ensemble_wrong(probabilities: Array, labels: Array) -> Array:
     """Whether the mean of the members' probabilities errs: `[M, N, C]` gives `[N]`.
 
     NaN where a member has no class: the others' mean is another ensemble's.
+
+    >>> import numpy as np
+    >>> from jaxadv import metrics
+    >>> probabilities = np.array([[[0.9, 0.1]], [[0.4, 0.6]]])  # two members, one image
+    >>> metrics.ensemble_wrong(probabilities, np.array([0])).tolist()
+    [False]
     """
     p = np.asarray(numbers("probabilities", probabilities, "give [M, N, C]"))
     if p.ndim != 3 or len(p) == 0 or p.dtype == bool:
@@ -178,6 +213,12 @@ def pathway_rates(wrong_members: Array, errors: Array) -> dict[str, Rate]:
     and of the preprint "dual_correct" (all right), "either_correct" (some right, some not),
     "dual_incorrect", and "det_correct": right is the one nearest to the image shown. None, all of
     them, where some member of some image is NaN; "det_correct" where an error is not finite.
+
+    >>> import numpy as np
+    >>> from jaxadv import metrics
+    >>> rates = metrics.pathway_rates([[True, False], [False, False]], [[0.2, 0.1], [0.3, 0.4]])
+    >>> rates['any_correct'], rates['det_correct']
+    (Rate(value=1.0, n=2), Rate(value=0.5, n=2))
     """
     right = 1 - _whether(wrong_members, "wrong members")
     errors = numbers("errors", errors, "give squared errors [M, N]")

@@ -61,6 +61,14 @@ def init(
 
     Two runs of one seed begin at the same weights and see the same batches.
 
+    >>> import optax
+    >>> from jaxadv import data, defences, ensemble, models, training
+    >>> train, pair = data.load_dataset('digits').train, ensemble.stacked(models.fc(10))
+    >>> phases = [defences.decorrelation(pair, optax.adam(1e-3))]
+    >>> state = training.init(pair.init, phases, train, [0, 1], {'strength': [0.0, 0.05]})
+    >>> state.seed.tolist(), state.epoch.tolist()
+    ([0, 1], [0, 0])
+
     Raises:
         UserError: seeds, phases, settings or data that are none, do not fit each other, or whose
             states do not fit into memory.

@@ -161,12 +161,29 @@ def check_radius(name: str, value: Any) -> None:
 
 
 def fgsm(eps: Array | float, **settings: Any) -> Attack:
-    """Fast gradient sign method (Goodfellow et al. 2015): one signed step of `eps`."""
+    """Fast gradient sign method (Goodfellow et al. 2015): one signed step of `eps`.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])  # images [B, 1] to two classes
+    >>> x, y = jnp.array([[0.5]]), jnp.array([1])
+    >>> print(attacks.fgsm(0.125)(attacks.untargeted(model, y), x))
+    [[0.375]]
+    """
     return Attack(eps, eps, **settings)
 
 
 def fgm(eps: Array | float, **settings: Any) -> Attack:
-    """Fast gradient method: one unit-l2 step of `eps`, each example by its own norm."""
+    """Fast gradient method: one unit-l2 step of `eps`, each example by its own norm.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> model = lambda x: x @ jnp.array([[-3.0, 3.0], [-4.0, 4.0]])
+    >>> x, y = jnp.array([[0.5, 0.5]]), jnp.array([1])
+    >>> x_adv = attacks.fgm(0.25)(attacks.untargeted(model, y), x)
+    >>> [round(float(pixel), 3) for pixel in x_adv[0]]
+    [0.35, 0.3]
+    """
     return Attack(eps, eps, ball=l2, **settings)
 
 
@@ -177,7 +194,16 @@ def pgd(
     ball: Ball | str = linf,
     **settings: Any,
 ) -> Attack:
-    """Projected gradient descent (Madry et al. 2018), begun uniformly in the ball."""
+    """Projected gradient descent (Madry et al. 2018), begun uniformly in the ball.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])
+    >>> x, y = jnp.array([[0.5]]), jnp.array([1])
+    >>> keys = attacks.example_keys(jax.random.key(0), [0])  # of the random start
+    >>> print(attacks.pgd(0.125, 0.0625)(attacks.untargeted(model, y), x, keys))
+    [[0.375]]
+    """
     return Attack(eps, step_size, steps, ball_of(ball), **{"random_start": True, **settings})
 
 
@@ -186,6 +212,13 @@ def igs(eps: Array | float, steps: int = 10, ball: Ball | str = linf, **settings
 
     Adam et al. lower the true class's probability, whose gradient is that of the cross-entropy but
     for a negative factor: its sign is that of `directions.untargeted`.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])
+    >>> x, y = jnp.array([[0.5]]), jnp.array([1])
+    >>> print(attacks.igs(0.25, steps=4)(attacks.untargeted(model, y), x))
+    [[0.25]]
 
     Raises:
         UserError: if there is no step.
@@ -217,6 +250,14 @@ def mi_fgsm(
     ball: Ball | str = linf,
     **settings: Any,
 ) -> Attack:
-    """Momentum iterative FGSM (Dong et al. 2018): `igs` along decayed momentum."""
+    """Momentum iterative FGSM (Dong et al. 2018): `igs` along decayed momentum.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])
+    >>> x, y = jnp.array([[0.5]]), jnp.array([1])
+    >>> print(attacks.mi_fgsm(0.25, steps=4)(attacks.untargeted(model, y), x))
+    [[0.25]]
+    """
     check_single("decay", decay, "at least 0 and finite; 1 keeps every gradient alike")
     return igs(eps, steps, ball, transform=_momentum(float(decay)), **settings)

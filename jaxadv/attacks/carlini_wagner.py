@@ -151,5 +151,14 @@ class CarliniWagner:
 
 
 def cw(confidence: Array | float = 0.0, **settings: Any) -> CarliniWagner:
-    """Carlini & Wagner's l2 attack with that confidence, in units of the logits."""
+    """Carlini & Wagner's l2 attack with that confidence, in units of the logits.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> model = lambda x: 20 * (x - 0.5) @ jnp.array([[-1.0, 1.0]])
+    >>> x, y = jnp.array([[0.75]]), jnp.array([1])
+    >>> x_adv = attacks.cw(steps=200)(attacks.margin(model, y), x)
+    >>> bool(0.45 < x_adv[0, 0] < 0.5)  # the nearest image that is taken for the other class
+    True
+    """
     return CarliniWagner(confidence, **settings)

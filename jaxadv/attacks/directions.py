@@ -38,6 +38,12 @@ def ascend(objective: Objective) -> Direction:
 
     It takes `key` and `step` if the objective does.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> bright = attacks.ascend(lambda x: x.sum(axis=-1))
+    >>> print(*bright(jnp.array([[0.25, 0.5]])))
+    [0.75] [[1. 1.]]
+
     Raises:
         UserError: if it is no function; when applied, if it gives no numbers.
     """
@@ -164,6 +170,13 @@ def untargeted(predict: Predict, labels: Array) -> Problem:
 
     The value is minus the log odds of the label, which grows as the cross-entropy does.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])
+    >>> value, ascent = attacks.untargeted(model, jnp.array([1]))(jnp.array([[0.5]]))
+    >>> print(value, ascent)  # minus the log odds of class 1, and its gradient
+    [-1.] [[-2.]]
+
     Raises:
         UserError: labels that are no class indices; when applied, if the model returns no logits.
     """
@@ -173,6 +186,13 @@ def untargeted(predict: Predict, labels: Array) -> Problem:
 def targeted(predict: Predict, targets: Array) -> Problem:
     """Towards `targets [B]`: lowers the cross-entropy to them; the value is their log odds.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])
+    >>> value, ascent = attacks.targeted(model, jnp.array([0]))(jnp.array([[0.5]]))
+    >>> print(value, ascent)
+    [-1.] [[-2.]]
+
     Raises:
         UserError: as `untargeted`.
     """
@@ -181,6 +201,13 @@ def targeted(predict: Predict, targets: Array) -> Problem:
 
 def margin(predict: Predict, labels: Array) -> Problem:
     """Raises the margin by which another class than `labels [B]` leads.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])
+    >>> value, ascent = attacks.margin(model, jnp.array([1]))(jnp.array([[0.5]]))
+    >>> print(value, ascent)  # class 0 trails by 1
+    [-1.] [[-2.]]
 
     Raises:
         UserError: as `untargeted`.
@@ -193,6 +220,12 @@ def resembling(features: Callable[[Array], Array], wanted: Array) -> Direction:
 
     Distillation as Yang et al. (2020, DVERGE, eq. 1) have it: what comes out looks like x, and to
     the network like another image.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> direction = attacks.resembling(lambda x: 2 * x, wanted=jnp.array([[1.0, 1.0]]))
+    >>> print(*direction(jnp.array([[0.25, 0.5]])))
+    [-0.125] [[ 1. -0.]]
 
     Raises:
         UserError: if these are no function and no numbers; when applied, if the two differ in
@@ -232,6 +265,14 @@ def ensemble(
     The value rises with what is named, and does not saturate: of "loss" and "squares" it is the
     logarithm of the mean, of "gradients" the sum of minus the log odds, of cross-entropies else
     minus the log odds.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> slopes = jnp.array([[[-1.0, 1.0]], [[-3.0, 3.0]]])  # of two members
+    >>> both = lambda x: jnp.stack([x @ slope for slope in slopes])
+    >>> direction = attacks.ensemble(both, jnp.array([1]), 'gradients')
+    >>> print(direction(jnp.array([[0.5]]))[1])  # two unit gradients
+    [[-2.]]
 
     Raises:
         UserError: unknown `combine`; labels that are no class indices; when applied, if the model

@@ -43,6 +43,11 @@ def load_dataset(
 
     `Splits.source` says where the data came from. Raises `UserError`, one line that names the
     value at fault and the remedy: an unknown name, data not found, a corrupt or foreign file.
+
+    >>> from jaxadv import data
+    >>> splits = data.load_dataset('digits')
+    >>> splits.title, splits.train.images.shape, splits.test.images.shape
+    ('digits 8x8', (1437, 8, 8, 1), (360, 8, 8, 1))
     """
     _check_arguments(name, source, image_size)
     if name == "digits":

@@ -13,6 +13,12 @@ def evenly_spaced(dataset: Dataset, count: int) -> tuple[Dataset, np.ndarray]:
     The first ones would not do: PGD fools the first 1,000 test images of MNIST less, or more, by
     up to a tenth than every tenth one, since the files are not in random order.
 
+    >>> from jaxadv import data
+    >>> test = data.load_dataset('digits').test
+    >>> some, indices = data.evenly_spaced(test, 4)
+    >>> print(some.images.shape, indices)
+    (4, 8, 8, 1) [  0  90 180 270]
+
     Raises:
         UserError: if `count` is no whole number from 0, or this is no data set.
     """

@@ -28,6 +28,10 @@ def ramp(epochs: float = 0, delay: float = 0) -> Callable[[Array], Array]:
 
     At full strength from the first step, as published (0, 0), one member's features die in some
     runs: before the classes are learned, features that predict nothing are the cheapest.
+
+    >>> from jaxadv import defences
+    >>> print(defences.ramp(4, delay=2)(4.0))  # after four epochs
+    0.6
     """
     return lambda epoch: jnp.clip((epoch + 1 - delay) / (epochs + 1), 0, 1)
 

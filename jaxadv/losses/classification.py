@@ -62,6 +62,11 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
     In float32 it is 0, and so is its gradient, where the labelled class leads by 17 or more. That
     is as good as any in training; an attack ascends −`log_odds`, or `log_cross_entropy`.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import losses
+    >>> print(losses.cross_entropy(jnp.zeros((1, 1, 2)), jnp.array([0])))  # [M, B, C] to [M, B]
+    [[0.6931472]]
+
     Raises:
         UserError: if the labels do not fit the logits.
     """
@@ -93,6 +98,11 @@ def margins(logits: Array, labels: Array) -> Array:
     Above 0 where the guess is wrong. Carlini & Wagner's f_6 (2017), untargeted, is −margin, cut off
     at 0.
 
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import losses
+    >>> print(losses.margins(jnp.array([[[3.0, 1.0]]]), jnp.array([0])))
+    [[-2.]]
+
     Raises:
         UserError: if the labels do not fit the logits.
     """
@@ -105,6 +115,11 @@ def log_odds(logits: Array, labels: Array) -> Array:
 
     z_y − log Σ_{k≠y} exp z_k: smooth, and not saturated where p is. Its gradient is that of the
     cross-entropy divided by −(1 − p).
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import losses
+    >>> print(losses.log_odds(jnp.array([[[3.0, 1.0]]]), jnp.array([0])))
+    [[2.]]
 
     Raises:
         UserError: if the labels do not fit the logits.

@@ -8,7 +8,13 @@ from jaxadv.types import Array, PyTree
 
 
 def squared_distance(params: PyTree) -> Array:
-    """‖θ1 − θ2‖² `[]` of two stacked members' parameters (leading axis 2), summed over all."""
+    """‖θ1 − θ2‖² `[]` of two stacked members' parameters (leading axis 2), summed over all.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import losses
+    >>> print(losses.squared_distance({'w': jnp.array([[0.0, 0.0], [3.0, 4.0]])}))  # of two members
+    25.0
+    """
     members = {len(leaf) for leaf in jax.tree.leaves(params)}
     if members != {2}:
         raise UserError(f"parametric distance of {members} members: give parameters of a pair")
