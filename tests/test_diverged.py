@@ -1,33 +1,31 @@
 """Networks that diverged: never a class, a rate or a point, and said wherever one is missing."""
 
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
-from experiments import (
-    decorrelated_pairs,
-    features,
-    gradient_tables,
-    merge,
-    pathway_tables,
-    pathways,
-    plot,
-    tables,
-    train,
-)
-from experiments.rows import NONFINITE, attack_rows, clean_rows
-from experiments.soundness import diverged, seeds_of
+from experiments import decorrelated_pairs
+from experiments.frame import train
+from experiments.frame.job import Job
+from experiments.frame.measure import features, pathways
+from experiments.frame.rows import NONFINITE, attack_rows, clean_rows
+from experiments.frame.run import run as run_study
+from experiments.frame.soundness import diverged, seeds_of
+from experiments.frame.tables import distance, gradients, networks, transfer
+from experiments.frame.tables.pathways import RATES
 from jaxadv import metrics, results
+from jaxadv.defences import regularised
 from jaxadv.evaluation import each_and_all
 from jaxadv.losses.gradients import cosines, probability_gradient_norms
 from jaxadv.plots import style
 from jaxadv.results import Row, select
 from jaxadv.training import State
-from tests.studies import run
+from tests.studies import settings_of, tool
 from tests.test_tables import line, magnitude
 
 LABELS = np.array([0, 1, 1, 0])
@@ -113,7 +111,7 @@ def test_pathways_that_diverged():
     errors = np.array([[0.1] * 4, [np.inf] * 4])
     rows = list(pathways.pathway_rows(lost(ATTACKED, 1), errors, LABELS, KEYS))
     of = values([row for row in rows if row["metric"] != NONFINITE])
-    assert set(of) == {*pathway_tables.RATES, "squared_error"}
+    assert set(of) == {*RATES, "squared_error"}
     assert set(of.values()) == {(None, 4)}
     assert [row["value"] for row in select(rows, metric=NONFINITE)] == [0.0, 1.0]
 
@@ -123,9 +121,9 @@ def test_features_that_are_not_finite_have_no_scores(rng, value):
     one, other = rng.normal(size=(2, 60, 3)).astype(np.float32)
     other[50, 1] = value  # of the half held out
     scores = features.feature_scores((jnp.asarray(one), jnp.asarray(other)))
-    assert all(np.isnan(score) for score in scores.values())
+    assert all(np.isnan(score).all() for score in scores.values())
     logits = jnp.asarray(np.stack([one, other]))
-    assert all(np.isnan(s) for s in features.logit_scores((one, other), logits).values())
+    assert all(np.isnan(s).all() for s in features.logit_scores((one, other), logits).values())
     assert np.isnan(features.live_columns(jnp.asarray(other)))
     assert features.live_columns(jnp.asarray(one).at[:, 0].set(2.0)) == 2
 
@@ -150,26 +148,26 @@ def test_tables_mark_runs_that_diverged_and_say_of_how_many_a_mean_is():
     whole, half = rows_of(NATURAL, ATTACKED), rows_of(lost(NATURAL, 1), lost(ATTACKED, 1))
     rows = [{**row, **AT} if "attack" in row else row for row in seeds(whole, half, whole)]
     assert diverged(rows) == {1}
-    networks = line(tables.networks(rows), "plain")
-    assert (networks["seeds"], networks["collapsed"]) == ("3, 1 diverged", "0")
-    assert networks["clean accuracy"] == "0.875 ± 0.000 (n 2)"  # not with the other half's 1.000
-    assert networks["lowest"] == "0.750"
-    transfer = line(tables.transfer(rows), "plain")
-    assert transfer["seeds"] == "3, 1 diverged"
-    assert transfer["1→2"] == "0.500 ± 0.000 (n 2)"
-    assert transfer["success"] == "0.500 ± 0.000 (n 2)"
-    both = line(tables.one_and_all(rows), "plain")
+    natural = line(networks.networks(rows), "plain")
+    assert (natural["seeds"], natural["collapsed"]) == ("3, 1 diverged", "0")
+    assert natural["clean accuracy"] == "0.875 ± 0.000 (n 2)"  # not with the other half's 1.000
+    assert natural["lowest"] == "0.750"
+    attacked = line(transfer.transfer(rows), "plain")
+    assert attacked["seeds"] == "3, 1 diverged"
+    assert attacked["1→2"] == "0.500 ± 0.000 (n 2)"
+    assert attacked["success"] == "0.500 ± 0.000 (n 2)"
+    both = line(transfer.one_and_all(rows), "plain")
     assert both["both"] == "0.250 ± 0.000 (n 2)"
     assert both["mean probability"].endswith("(n 2)")
-    assert line(tables.accuracies(rows), "plain")["network 1"] == "1.000 ± 0.000"
-    assert line(tables.accuracies(rows), "plain")["network 2"] == "0.750 ± 0.000 (n 2)"
+    assert line(networks.accuracies(rows), "plain")["network 1"] == "1.000 ± 0.000"
+    assert line(networks.accuracies(rows), "plain")["network 2"] == "0.750 ± 0.000 (n 2)"
 
 
 def test_where_all_diverged_there_is_no_mean():
     rows = rows_of(lost(NATURAL, 1), lost(ATTACKED, 1))
-    networks = line(tables.networks(rows), "plain")
-    assert networks["seeds"] == "1, 1 diverged"
-    assert (networks["clean accuracy"], networks["lowest"]) == ("–", "1.000")
+    natural = line(networks.networks(rows), "plain")
+    assert natural["seeds"] == "1, 1 diverged"
+    assert (natural["clean accuracy"], natural["lowest"]) == ("–", "1.000")
     assert seeds_of(rows_of(NATURAL, ATTACKED), 8) == "8"
 
 
@@ -178,7 +176,7 @@ def test_differences_say_of_how_many_pairs_they_are():
     plain, other = seeds(whole, whole, half), seeds(whole, half, whole, whole)
     rows = [*plain, *({**row, "variant": "new"} for row in other)]
     rows = [{**row, **AT} if "attack" in row else row for row in rows]
-    found = line(tables.transfer(rows), "new")
+    found = line(transfer.transfer(rows), "new")
     assert found["seeds"] == "4, 1 diverged"
     assert found["− plain"] == "0.000 (n 1)"  # of the three that both have
 
@@ -186,7 +184,7 @@ def test_differences_say_of_how_many_pairs_they_are():
 def test_a_collapsed_pair_is_set_apart_and_one_that_diverged_with_it():
     whole, broken = rows_of(NATURAL, ATTACKED), rows_of(lost(NATURAL, 1), ATTACKED)
     flat = rows_of(1 - NATURAL, ATTACKED)
-    found = tables.networks(seeds(whole, broken, flat))
+    found = networks.networks(seeds(whole, broken, flat))
     assert [cells[1:4] for cells in found.lines] == [
         ["plain", "3, 1 diverged", "1"],
         ["plain, uncollapsed", "1", "0"],
@@ -198,7 +196,7 @@ def test_fits_leave_out_pairs_that_diverged_and_count_them():
     rows = [row for seed in range(4) for row in magnitude(seed, 9.0, float(seed), seed / 8)]
     for seed, value in enumerate((0.9, 0.9, None, 0.9)):
         rows.append({**clean, "variant": "0.1 & 9.0", "seed": seed, "value": value})
-    (cells,) = gradient_tables.length_fits(rows).lines
+    (cells,) = gradients.length_fits(rows).lines
     assert cells[4] == "3, 1 diverged"
 
 
@@ -209,11 +207,11 @@ def test_slopes_count_pairs_that_diverged():
         for at in (1, 2)
     ]
     rows.append({**rows[0], "target_distance": 3, "distance": None, "value": None})
-    (cells,) = tables.slopes(rows).lines
+    (cells,) = distance.slopes(rows).lines
     assert cells[3] == "2, 1 diverged"
-    (cells,) = tables.slopes(rows[1:]).lines  # through one point there is no line
+    (cells,) = distance.slopes(rows[1:]).lines  # through one point there is no line
     assert cells[3:] == ["1, 1 diverged", "0.200", "–", "–", "–"]
-    (cells,) = tables.slopes(rows[2:]).lines
+    (cells,) = distance.slopes(rows[2:]).lines
     assert cells[3:] == ["0, 1 diverged", "–", "–", "–", "–"]
 
 
@@ -236,27 +234,27 @@ def test_training_says_which_run_diverged_and_when(capsys):
 SMALL = "--preset smoke --models fc --seeds 2 --epochs 1 --eps 0.1 --attacks fgsm --balls linf"
 
 
+def broken(job: Job) -> State:
+    """One plain network of the first seeds is NaN, and all decorrelated ones."""
+    phase = regularised(job.ensemble, optax.adam(5e-3), joined="root_sum_square")
+    state = job.trained([phase], watch=False)  # runs: plain 0, plain 1, decorrelated 0 and 1
+    if 0 not in np.asarray(state.seed):
+        return state
+    spoilt = jax.tree.map(lambda w: w.at[1, 1].set(jnp.nan).at[2:].set(jnp.nan), state.variables)
+    return state._replace(variables=spoilt)
+
+
 @pytest.fixture(scope="module")
-def study(tmp_path_factory, cache) -> tuple[Path, Path]:  # noqa: F811
-    """Two runs of two seeds: one plain network of the first is NaN, and all decorrelated ones."""
-    trained = decorrelated_pairs.train_pairs
-
-    def broken(*arguments) -> State:
-        state = trained(*arguments)  # runs: plain 0, plain 1, decorrelated 0 and 1
-        if 0 not in np.asarray(state.seed):
-            return state
-        spoilt = jax.tree.map(
-            lambda w: w.at[1, 1].set(jnp.nan).at[2:].set(jnp.nan), state.variables
+def study(tmp_path_factory) -> list[Path]:
+    """Two runs of two seeds, of which the first is broken."""
+    folder, words = tmp_path_factory.mktemp("diverged"), SMALL.split()
+    return [
+        run_study(
+            replace(decorrelated_pairs.STUDY, train=broken),
+            settings_of("decorrelated_pairs", *words, "--first-seed", seed, "--out", folder / seed),
         )
-        return state._replace(variables=spoilt)
-
-    folders = tuple(tmp_path_factory.mktemp("diverged") / name for name in "ab")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decorrelated_pairs, "train_pairs", broken)
-        for seed, out in zip(("0", "2"), folders, strict=True):
-            words = [*SMALL.split(), "--first-seed", seed, "--out", str(out)]
-            run("decorrelated_pairs", *words)
-    return folders
+        for seed in ("0", "2")
+    ]
 
 
 def test_a_study_of_networks_that_diverged(study):
@@ -291,14 +289,12 @@ def test_figures_and_merged_results_of_networks_that_diverged(study, tmp_path, m
         finish(figure, path)
 
     monkeypatch.setattr(style, "finish", spied)
-    monkeypatch.setattr(sys, "argv", ["plot", str(study[0])])
-    plot.main()
+    tool("plot", study[0])
     marked = ["plain (n = 1 seed, 1 diverged)", "decorrelated (2 diverged)"]
     assert labels[0] == labels[1][:2] == marked
-    monkeypatch.setattr(sys, "argv", ["merge", *map(str, study), "--out", str(tmp_path / "m")])
-    merge.main()
+    tool("merge", *study, "--out", tmp_path / "m")
     rows = results.read(tmp_path / "m")["rows"]
-    table = tables.networks(rows)
+    table = networks.networks(rows)
     assert line(table, "plain")["seeds"] == "4, 1 diverged"
     assert line(table, "plain")["clean accuracy"].endswith("(n 3)")
     assert line(table, "decorrelated")["seeds"] == "4, 2 diverged"

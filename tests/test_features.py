@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.features import first_component, logit_scores
+from experiments.frame.measure.features import first_component, logit_scores
 
 
 def test_a_loud_direction_holds_the_first_component(rng):
@@ -24,6 +24,8 @@ def test_logits_are_predicted_where_features_hold_what_decides(rng):
     members = (np.hstack([shared, other]), np.hstack([shared, 100 * loud]))
     logits = np.stack([other @ np.float32([[1, 2], [2, 1]]), shared @ np.float32([[1, 2], [3, 4]])])
     scores = logit_scores(members, logits)
-    assert scores.keys() == {"logit_r_squared_held_out 1>2", "logit_r_squared_held_out 2>1"}
-    assert float(scores["logit_r_squared_held_out 1>2"]) == pytest.approx(1, abs=1e-4)
-    assert float(scores["logit_r_squared_held_out 2>1"]) < 0.05
+    assert scores.keys() == {"logit_r_squared_held_out"}
+    (own, one_to_two), (two_to_one, other_own) = scores["logit_r_squared_held_out"]
+    assert float(one_to_two) == pytest.approx(1, abs=1e-4)
+    assert float(two_to_one) < 0.05
+    assert np.isnan([own, other_own]).all()

@@ -55,7 +55,7 @@ def test_both_networks_are_attacked_beside_one_surrogate(study):
         assert [row["seed"] for row in transfer] == [0, 1]
         for metric in ("detection_auc", "detection_rate"):
             assert len(results.select(pairs, metric=metric, source="1", eps=0.1)) == 2
-        clean[defence] = [
+        clean[variant] = [
             [row["value"] for row in results.select(pairs, metric="clean_accuracy", target=target)]
             for target in ("1", "2")
         ]

@@ -1,16 +1,23 @@
 """Tables from rows written by hand: what is averaged, counted and set side by side."""
 
+from pathlib import Path
+
 import pytest
 
-from experiments import decorrelated_pairs, gradient_tables, pathway_tables, readme, tables
+from experiments.frame import page, pairs
+from experiments.frame.finished import Finished
+from experiments.frame.study import find
+from experiments.frame.tables import distance, gradients, networks, pathways, transfer
+from experiments.frame.tables.table import Table, markdown
+from jaxadv.schema import plain as jsonable
 
 COMMAND = "python -m experiments.decorrelated_pairs --preset paper"
 AT = {"attack": "fgsm", "ball": "linf", "eps": 0.1}
 
 
-def pair(defence, seed, accuracies, transfers):
+def pair(variant, seed, accuracies, transfers):
     """Rows of one pair: clean accuracy of both members, transfer 1→2 and 2→1."""
-    keys = {"model": "fc", "variant": defence, "seed": seed, "n": 10}
+    keys = {"model": "fc", "variant": variant, "seed": seed, "n": 10}
     rows = [
         {"metric": "clean_accuracy", "value": value, "target": target, **keys}
         for target, value in zip(("1", "2", "ensemble"), (*accuracies, 0.9), strict=True)
@@ -37,31 +44,33 @@ ROWS = [
 
 def line(table, variant):
     (found,) = [
-        dict(zip(table.header, cells, strict=True)) for cells in table.lines if defence in cells
+        dict(zip(table.header, cells, strict=True)) for cells in table.lines if variant in cells
     ]
     return found
 
 
 def test_collapsed_seeds_are_counted_and_stay_in_the_mean():
-    plain, decorrelated = (line(tables.networks(ROWS), d) for d in ("plain", "decorrelated"))
+    plain, decorrelated = (line(networks.networks(ROWS), d) for d in ("plain", "decorrelated"))
     assert (plain["seeds"], plain["collapsed"]) == ("2", "0")
     assert (decorrelated["seeds"], decorrelated["collapsed"]) == ("2", "1")
     assert decorrelated["clean accuracy"].startswith("0.700 ±")
     assert (plain["lowest"], decorrelated["lowest"]) == ("0.900", "0.100")
-    sound = line(tables.networks(ROWS), "decorrelated, uncollapsed")
+    sound = line(networks.networks(ROWS), "decorrelated, uncollapsed")
     assert (sound["seeds"], sound["collapsed"], sound["clean accuracy"]) == ("1", "0", "0.900")
-    assert len(tables.networks(ROWS).lines) == 3  # none collapsed of the plain: no second line
+    assert len(networks.networks(ROWS).lines) == 3  # none collapsed of the plain: no second line
 
 
 def test_a_value_that_some_seeds_lack_says_of_how_many_it_is():
     measured = {"metric": "r_squared", "model": "fc", "variant": "decorrelated", "n": 10}
     one_way = {"from_features_of": "1", "features_of": "2"}
     rows = [{**measured, **one_way, "seed": s, "value": v} for s, v in ((0, 0.5), (1, None))]
-    assert line(tables.networks([*ROWS, *rows]), "decorrelated")["R² 1→2"] == "0.500 (0.500) (n 1)"
+    assert (
+        line(networks.networks([*ROWS, *rows]), "decorrelated")["R² 1→2"] == "0.500 (0.500) (n 1)"
+    )
 
 
 def test_transfer_in_both_directions_and_over_uncollapsed_seeds():
-    table = tables.transfer(ROWS)
+    table = transfer.transfer(ROWS)
     plain, decorrelated = line(table, "plain"), line(table, "decorrelated")
     assert [plain[c][:5] for c in ("1→2", "2→1", "transfer")] == ["0.600", "0.800", "0.700"]
     assert plain["− plain"] == ""
@@ -77,16 +86,16 @@ def test_transfer_in_both_directions_and_over_uncollapsed_seeds():
 
 
 def test_attacks_on_one_member_and_on_all():
-    plain = line(tables.one_and_all(ROWS), "plain")
+    plain = line(transfer.one_and_all(ROWS), "plain")
     shown = {"one": "0.400 ± 0.000", "both": "0.100 ± 0.000", "mean probability": "0.300 ± 0.000"}
     assert {key: plain[key] for key in shown} == shown
-    decorrelated = line(tables.one_and_all(ROWS), "decorrelated")
+    decorrelated = line(transfer.one_and_all(ROWS), "decorrelated")
     assert (plain["− plain"], decorrelated["− plain"]) == ("", "0.000 ± 0.000")
 
 
 def test_nothing_is_compared_across_different_images():
     fewer = [{**r, "n": 4} if r["variant"] == "decorrelated" else r for r in ROWS]
-    for make in (tables.transfer, tables.one_and_all):
+    for make in (transfer.transfer, transfer.one_and_all):
         plain, decorrelated = (line(make(fewer), d) for d in ("plain", "decorrelated"))
         assert (plain["images"], decorrelated["images"], decorrelated["− plain"]) == ("10", "4", "")
 
@@ -99,7 +108,7 @@ def test_correlation_on_adversarial_images_is_of_single_sources():
         for seed in (0, 1)
         for source, value in (("1", 0.2), ("2", 0.4), ("all", 0.9))
     ]
-    found = line(tables.adversarial_features([*ROWS, *rows]), "plain")
+    found = line(transfer.adversarial_features([*ROWS, *rows]), "plain")
     assert (found["R² 1→2"], found["R² 2→1"]) == ("0.300 ± 0.000", "–")
 
 
@@ -110,16 +119,20 @@ def test_slopes_are_of_one_architecture():
         for model, start in (("cnn", 0.2), ("fc", 0.8))
         for point in ({"distance": 1000.0, "value": start}, {"distance": 2000.0, "value": start})
     ]
-    table = tables.slopes(rows)
+    table = distance.slopes(rows)
     assert [cells[0] for cells in table.lines] == ["cnn", "fc"]
     assert [line(table, m)["slope per 1000"] for m in ("cnn", "fc")] == ["+0.0000", "+0.0000"]
+
+
+def finished(config=None, rows=()):
+    return Finished(Path(), "decorrelated_pairs", config or {}, {}, list(rows))
 
 
 def test_runs_of_one_dataset_stand_in_one_table():
     other = pair("decorrelated", 0, (0.9, 0.9), (0, 0))
     folders = {"mnist-fc": ROWS, "mnist-fc-robust": other, "mnist-fc-rough": other}
-    runs = {name: {"config": {}, "rows": rows} for name, rows in folders.items()}
-    table = tables.transfer(readme.together(runs))
+    runs = {name: finished(rows=rows) for name, rows in folders.items()}
+    table = transfer.transfer(page.together(runs))
     assert [cells[4] for cells in table.lines] == [
         "plain",
         "decorrelated",
@@ -137,20 +150,22 @@ def test_runs_of_one_dataset_stand_in_one_table():
         ({"seeds": [0, 1]}, " --seeds 2"),
         ({"seeds": [5, 6, 7, 8, 9]}, " --first-seed 5"),
         ({"seeds": [0, 1, 5]}, f" --seeds 2`, `{COMMAND} --first-seed 5 --seeds 1"),
-        ({"models": ["fc"], "pgd_examples": 0}, " --models fc --pgd-examples 0"),
+        ({"models": ["fc"], "attacks": {"pgd_examples": 0}}, " --models fc --pgd-examples 0"),
     ],
 )
 def test_the_command_that_makes_results_again(changes, expected):
-    config = decorrelated_pairs.PRESETS["paper"].config() | {"data_title": "MNIST"}
-    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}
-    run = {"experiment": "decorrelated_pairs", "config": plain | changes, "environment": {}}
-    assert readme.command(run) == COMMAND + expected
+    study = find("decorrelated_pairs")
+    config = jsonable(study.presets["paper"].but(preset="paper").config(), "config")
+    for name, value in changes.items():
+        config[name] = config[name] | value if isinstance(value, dict) else value
+    run = finished(config | {"data_title": "MNIST"})
+    assert page.command(study, run) == COMMAND + expected
 
 
 def test_pairs_of_several_strengths_are_told_apart():
-    names = [decorrelated_pairs.defence(s, (0, 0.05, 0.5)) for s in (0, 0.05, 0.5)]
+    names = [pairs.variant_of(s, (0, 0.05, 0.5)) for s in (0, 0.05, 0.5)]
     assert names == ["plain", "decorrelated λ=0.05", "decorrelated λ=0.5"]
-    assert decorrelated_pairs.defence(0.5, (0.0, 0.0, 0.5, 0.5)) == "decorrelated"
+    assert pairs.variant_of(0.5, (0.0, 0.0, 0.5, 0.5)) == "decorrelated"
 
 
 def test_slopes_are_each_seeds_own():
@@ -161,14 +176,14 @@ def test_slopes_are_each_seeds_own():
         for distance, value in ((1000.0, 0.5), (2000.0, 0.4))
         for target in ("1", "2")
     ]
-    (cells,) = tables.slopes(rows).lines
-    found = dict(zip(tables.slopes(rows).header, cells, strict=True))
+    (cells,) = distance.slopes(rows).lines
+    found = dict(zip(distance.slopes(rows).header, cells, strict=True))
     # Four pairs; both seeds fall by 0.1 per 1000, however far apart they lie.
     assert found["pairs"] == "4"
     assert found["mean"] == "0.600"
     assert found["slope per 1000"] == "-0.1000 ± 0.0000"
     assert (found["seeds"], found["0 in the interval"]) == ("2", "no")
-    assert tables.slopes(rows[:2]).lines == []  # one distance has no slope
+    assert distance.slopes(rows[:2]).lines == []  # one distance has no slope
 
 
 def magnitude(seed, length, measured, value):
@@ -188,20 +203,20 @@ def test_parabola_over_measured_lengths_and_the_line_beside_it():
         for row in magnitude(seed, 9.0, *at)
     ]
     nothing = magnitude(5, 9.0, 3.0, None)
-    (cells,) = gradient_tables.length_fits([*rows, *nothing]).lines
+    (cells,) = gradients.length_fits([*rows, *nothing]).lines
     assert cells[3:6] == ["2→1", "5", "+0.286"]
     assert cells[7:] == ["-0.171", "0.952", "0.000", "–"]  # one target length has no curve
 
 
 def test_too_few_pairs_for_a_parabola_are_shown_without_one():
     rows = [*magnitude(0, 1.0, 1.0, 0.5), *magnitude(0, 2.0, 2.0, 0.4)]
-    (cells,) = gradient_tables.length_fits(rows).lines
+    (cells,) = gradients.length_fits(rows).lines
     assert cells[4:] == ["2", *["–"] * 6]
 
 
 def test_asymmetry_keeps_the_ways_apart():
     rows = pair("plain", 0, (0.9, 0.9), (0.5, 0.7)) + pair("plain", 1, (0.9, 0.9), (0.3, 0.9))
-    found = line(gradient_tables.asymmetry(rows), "plain")  # half of these, clean-correct
+    found = line(gradients.asymmetry(rows), "plain")  # half of these, clean-correct
     assert found["M1→M2"].startswith("0.200 ±")
     assert found["M2→M1"].startswith("0.400 ±")
     assert found["M1→M2 − M2→M1"].startswith("-0.200 ±")
@@ -209,13 +224,13 @@ def test_asymmetry_keeps_the_ways_apart():
 
 
 def test_accuracies_of_each_member():
-    plain = line(tables.accuracies(ROWS), "plain")
+    plain = line(networks.accuracies(ROWS), "plain")
     assert (plain["network 1"], plain["mean probability"]) == ("0.900 ± 0.000", "0.900 ± 0.000")
-    assert line(tables.accuracies(ROWS), "decorrelated")["network 2"].startswith("0.500 ±")
+    assert line(networks.accuracies(ROWS), "decorrelated")["network 2"].startswith("0.500 ±")
 
 
 def test_networks_trained_on_fgsm_images_are_compared_among_themselves():
-    at = {**AT, "direction": "min", "metric": "any_correct", "n": 10}
+    at = {**AT, "combine": "min", "metric": "any_correct", "n": 10}
     values = {
         "DNA": (0.5, 0.6),
         "AE": (0.4, 0.4),
@@ -227,7 +242,7 @@ def test_networks_trained_on_fgsm_images_are_compared_among_themselves():
         for name, pair in values.items()
         for seed, value in enumerate(pair)
     ]
-    table = pathway_tables.survival(rows)
+    table = pathways.survival(rows)
     found = {name: line(table, name)["− DNA"] for name in values}
     assert found["DNA"] == found["DNA + FGSM"] == ""
     assert found["AE"].startswith("-0.150 ±")
@@ -235,8 +250,8 @@ def test_networks_trained_on_fgsm_images_are_compared_among_themselves():
 
 
 def test_bars_within_a_cell_do_not_end_it():
-    table = tables.Table("", ["|cosine|", "seeds"], [["0.5", "2"]])
-    assert tables.markdown(table).splitlines() == [
+    table = Table("", ["|cosine|", "seeds"], [["0.5", "2"]])
+    assert markdown(table).splitlines() == [
         r"| \|cosine\| | seeds |",
         "| --- | --- |",
         "| 0.5 | 2 |",

@@ -1,6 +1,7 @@
 """What is measured on the members' features, each function of one run."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
@@ -126,12 +127,16 @@ def sample_for_features(splits: Splits, width: int) -> tuple[Dataset, str]:
 
 def feature_width(ensemble: Ensemble, dataset: Dataset) -> int:
     """D, the widest member's number of features; no computation."""
+    return _width(ensemble, dataset.images.shape[1:])
 
+
+@lru_cache(maxsize=16)
+def _width(ensemble: Ensemble, image: tuple[int, ...]) -> int:
     def outputs(key: Key, x: Array) -> tuple[Array, ...]:
         return ensemble.apply(ensemble.init(key, x), x, train=False, key=None)[0].features
 
-    image = jax.ShapeDtypeStruct((1, *dataset.images.shape[1:]), jnp.float32)
-    return max(z.shape[1] for z in jax.eval_shape(outputs, jax.random.key(0), image))
+    one = jax.ShapeDtypeStruct((1, *image), jnp.float32)
+    return max(z.shape[1] for z in jax.eval_shape(outputs, jax.random.key(0), one))
 
 
 def check_samples(ensemble: Ensemble, splits: Splits) -> None:
