@@ -251,10 +251,8 @@ def test_lines_against_any_key_in_panels_and_colours_of_any(tmp_path, drawn) -> 
     ways = {"x": "epoch", "down": "ball", "panels": ("attack", "eps"), "across_label": "epochs"}
     plots.metric_lines(rows, RATE, tmp_path / "a.png", colour=("source", "target"), **ways)
     figure, axes = drawn[0], drawn[0].axes
-    assert [ax.get_title(loc="left").split(" · ")[1:] for ax in axes] == [
-        ["FGSM", "ε = 0.05"],
-        ["FGSM", "ε = 0.1"],
-    ]
+    assert [ax.get_title(loc="left") for ax in axes] == ["ε = 0.05", "ε = 0.1"]
+    assert figure.legends[0].get_title().get_text().endswith("FGSM")  # common to both
     assert [t.get_text() for t in figure.legends[0].get_texts()][:2] == [
         "1 → 2 (n = 1 seed)",
         "2 → 1 (n = 1 seed)",
@@ -264,6 +262,33 @@ def test_lines_against_any_key_in_panels_and_colours_of_any(tmp_path, drawn) -> 
         for line in ax.lines:
             np.testing.assert_allclose(line.get_xdata(), [0, 1, 2])
             np.testing.assert_allclose(line.get_ydata(), [eps, eps + 0.1, eps + 0.2])
+
+
+def test_many_variants_are_spread_over_panels(tmp_path, drawn) -> None:
+    names = [f"way {number}" for number in range(10)]
+    rows = [under_attack("m", 0.1, seed, variant=name) for name in names for seed in (0, 1)]
+    plots.metric_lines(rows, "m", tmp_path / "a.png")
+    assert [len(ax.lines) for ax in drawn[0].axes] == [6, 5]  # the first way in both
+    assert len(drawn[0].legends[0].get_texts()) == 10
+
+
+def test_two_seeds_have_no_band(tmp_path, drawn) -> None:
+    for seeds, bands in ((2, 0), (3, 1)):
+        rows = [under_attack("m", 0.1 * s, s, eps=eps) for s in range(seeds) for eps in EPS]
+        plots.metric_lines(rows, "m", tmp_path / f"{seeds}.png")
+        figure = drawn[-1]
+        drawn_band = np.isfinite(
+            figure.axes[0].collections[0].get_datalim(figure.axes[0].transData).get_points()
+        ).all()
+        assert bool(drawn_band) == bool(bands)
+        assert ("interval" in figure.legends[0].get_title().get_text()) == bool(bands)
+
+
+def test_radii_are_written_as_the_field_does() -> None:
+    assert style.radius(8 / 255) == "8/255"
+    assert style.radius(0.2) == "0.2"  # 51/255, which nobody writes
+    assert style.heading({"attack": "pgd", "eps": float(np.float32(2 / 255))}) == "PGD · ε = 2/255"
+    assert style.heading({"eps": 0.10001}) == "ε = 0.10001"
 
 
 def test_sources_that_are_not_told_apart_are_one_line(tmp_path, drawn) -> None:

@@ -62,24 +62,29 @@ def metric_lines(
             style.blank(grid[0, 0], f"no {label}")
         points: dict[str, list[Point]] = {name: [] for name in colours}
         why = why_unknown(metric)
+        settings = [{**first, **column} for first, _ in lines for column in columns]
+        told = style.varying(settings)
+        common = style.heading({k: v for k, v in (settings or [{}])[0].items() if k not in told})
         for line, (first, group) in zip(grid, lines, strict=False):
             for ax, column in zip(line, columns, strict=False):
                 setting = {**first, **column}
                 here = select(rows, **setting)
                 each = {name: select(here, **keys[name]) for name in group}
                 draw_lines(ax, each, x, setting, colours, points, why)
+                ax.set_title(style.heading({k: v for k, v in setting.items() if k in told}))
                 if across_label is not None:
                     ax.set_xlabel(across_label)
                 if limits is not None:
                     style.limit(ax, *limits)
         style.label_rows(grid, label, shared=limits is not None)
+        style.label_columns(grid)
         marks = {name: Line2D([], [], color=shade, lw=2) for name, shade in colours.items()}
         styles = {
             "crafted on one network": Line2D([], [], color=style.GREY, lw=2),
             "crafted on all": Line2D([], [], color=style.GREY, lw=2, ls="--"),
         }
         joint = any(row.get("source") == ALL for row in rows)
-        style.legend_above(figure, marks, points, styles if joint else None, why)
+        style.legend_above(figure, marks, points, styles if joint else None, why, common)
 
 
 def in_groups(names: Sequence[str]) -> list[list[str]]:
@@ -117,7 +122,7 @@ def draw_lines(
             style.no_value(ax, point.x, point, colours[name], why, 9 * index)
     ticks = style.spread(places, 0.12)
     ax.set_title(style.heading(setting))
-    ax.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    ax.set_xticks(ticks, [style.radius(t) if x == "eps" else f"{t:.3g}" for t in ticks])
     ax.set_xlabel(style.axis_label(x, setting))
 
 

@@ -108,9 +108,32 @@ def _worded(key: str, value: Any) -> str:
     if key == "attack":
         return str(value).upper().replace("_", "-")
     if key == "eps":
-        return f"ε = {value:g}"
+        return f"ε = {radius(value, 'g')}"
     known = {"model": MODELS, "ball": BALLS}.get(key, {})
     return known.get(value, str(value))
+
+
+def radius(eps: float, written: str = ".3g") -> str:
+    """A radius as the field writes it: 2/255 where it is so many steps of 8-bit images."""
+    steps = 255 * eps
+    whole = abs(steps - round(steps)) < 1e-3 and 1 <= round(steps) <= 16
+    return f"{round(steps)}/255" if whole else f"{eps:{written}}"
+
+
+def varying(settings: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The keys in which the settings of panels differ; all of them of a single panel."""
+    if len(settings) < 2:
+        return {key for setting in settings for key in setting}
+    return {key for key in settings[0] if len({setting.get(key) for setting in settings}) > 1}
+
+
+def label_columns(grid: Grid) -> None:
+    """Of many columns whose horizontal axes have one label, the middle one has it."""
+    for line in grid:
+        drawn = [ax for ax in line if ax.axison]
+        if len(drawn) > 3 and len({ax.get_xlabel() for ax in drawn}) == 1:
+            for ax in drawn:
+                ax.set_xlabel(ax.get_xlabel() if ax is drawn[len(drawn) // 2] else "")
 
 
 def axis_label(x: str, setting: Mapping[str, Any]) -> str:
@@ -220,11 +243,12 @@ def legend_above(
     points: Mapping[str, Sequence[Point]],
     extra: Mapping[str, Artist] | None = None,
     why: str = "diverged",
+    common: str = "",
 ) -> None:
     """One legend for all panels, above them: each variant with its counts of seeds, then `extra`.
 
     It says that intervals are drawn where any value stands for more than two seeds, and how many
-    seeds have none, `why` in a word.
+    seeds have none, `why` in a word. common: what all panels show.
     """
     labels = {
         name: f"{VARIANTS.get(name, name)} ({seeds_label(points[name], why)})" for name in entries
@@ -234,11 +258,12 @@ def legend_above(
     if handles:
         drawn = (point.value for each in points.values() for point in each)
         several = any(value is not None and half(value) is not None for value in drawn)
+        bands = "mean and 95 % interval over seeds" if several else ""
         legend_within(
             figure,
             handles,
             range(min(len(handles), 4), 0, -1),
-            title="mean and 95 % interval over seeds" if several else None,
+            title=" · ".join(filter(None, [common, bands])) or None,
             loc="outside upper left",
             alignment="left",
             columnspacing=2.0,

@@ -69,7 +69,7 @@ def draw_bars(
             if half is not None:
                 ax.errorbar(x, mean, half, color=style.INK, elinewidth=1.1, capsize=2)
     ax.set_title(style.heading(setting))
-    ax.set_xticks(range(len(radii)), [f"{eps:.3g}" for eps in radii])
+    ax.set_xticks(range(len(radii)), [style.radius(eps) for eps in radii])
     ax.tick_params(axis="x", length=0)
     ax.set_xlim(-0.5, len(radii) - 0.5)
     ax.set_ylim(0, 1)
