@@ -31,7 +31,7 @@ def images(n, side=SIDE, seed=0):
 
 def jitted(attack, direction, x, keys=None):
     """`attack(direction, x, keys)` in one program, which warns of nothing."""
-    return jax.jit(lambda attack, x, keys: attack(direction, x, keys))(attack, x, keys)
+    return jax.jit(lambda x, keys: attack(direction, x, keys))(x, keys)
 
 
 def labels(n, seed=0):
