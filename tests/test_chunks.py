@@ -1,5 +1,7 @@
 """What a chunk, the number of examples beside one, may change: last bits, and what follows."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -68,6 +70,9 @@ def test_random_starts_are_equal_to_the_bit(pair, chunk):
     """A step of size 0 leaves the start."""
     ensemble, variables, test = pair
     still = pgd(0.1, 0.0, 1)
-    starts = [craft(ensemble, variables, (0,), still, test, KEY, chunk=c) for c in (chunk, N)]
+    run = jax.jit(partial(craft, ensemble, members=(0,), key=KEY), static_argnames="chunk")
+    starts = [
+        run(variables=variables, attack=still, dataset=test, chunk=size) for size in (chunk, N)
+    ]
     np.testing.assert_array_equal(*starts)
     assert np.abs(starts[0] - test.images).max() > 0.05

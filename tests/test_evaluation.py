@@ -1,5 +1,7 @@
 """Attack once, score every way: against attacks and predictions made one by one."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,27 +27,41 @@ def data() -> Dataset:
 
 @pytest.fixture(scope="module")
 def variables(data):
-    return ENSEMBLE.init(jax.random.key(0), data.images[:1] / 255.0)
+    return jax.jit(ENSEMBLE.init)(jax.random.key(0), data.images[:1] / 255.0)
 
 
 def pgd(eps):
     return attacks.pgd(eps, 0.03, 5)
 
 
+def evaluated(ensemble, variables, attack, data, key, **settings):
+    """`evaluate` of EPS in one program."""
+    run = lambda v, data: evaluate(ensemble, v, attack, EPS, data, key, **settings)  # noqa: E731
+    return jax.jit(run)(variables, data)
+
+
+@partial(jax.jit, static_argnames=("members", "chunk", "combine"))
+def crafted(variables, members, attack, data, key, chunk=1000, combine="loss"):
+    """`craft` in one program."""
+    return craft(ENSEMBLE, variables, members, attack, data, key, chunk=chunk, combine=combine)
+
+
 def test_predictions_equal_attacks_made_one_by_one(data, variables):
     key = jax.random.key(7)
-    found = evaluate(ENSEMBLE, variables, pgd, EPS, data, key, chunk=25)
+    found = evaluated(ENSEMBLE, variables, pgd, data, key, chunk=25)
     assert found.adversarial.shape == (2, 3, 2, 60, 10)
     x = data.images / 255.0
     keys = attacks.example_keys(key, jnp.arange(60))
     one = models.cnn()
-    for m in (0, 1):
 
-        def logits(x, m=m):
-            return one.apply(member(variables, m), x)[0].logits
-
+    @jax.jit
+    def attacked(alone):
+        logits = lambda x: one.apply(alone, x)[0].logits  # noqa: E731
         x_adv = pgd(0.1)(attacks.untargeted(logits, data.labels), x, keys)
-        expected = jax.nn.softmax(predict(ENSEMBLE, variables)(x_adv))
+        return x_adv, jax.nn.softmax(predict(ENSEMBLE, variables)(x_adv))
+
+    for m in (0, 1):
+        x_adv, expected = attacked(member(variables, m))
         np.testing.assert_allclose(found.adversarial[1, m], expected, atol=1e-4)
         np.testing.assert_allclose(found.norms[1, m], np.abs(x_adv - x).max((1, 2, 3)), atol=1e-6)
 
@@ -58,18 +74,23 @@ def test_chosen_examples_fare_as_they_do_among_all(data, variables):
 
     chosen, indices = evenly_spaced(data, 7)
     key = jax.random.key(3)
-    whole = evaluate(ENSEMBLE, variables, started, EPS, data, key, keep=60)
-    part = evaluate(ENSEMBLE, variables, started, EPS, chosen, key, indices=indices, keep=7)
+    whole = evaluated(ENSEMBLE, variables, started, data, key, keep=60)
+    few = jax.jit(
+        lambda indices: evaluate(
+            ENSEMBLE, variables, started, EPS, chosen, key, indices=indices, keep=7
+        )
+    )
+    part = few(indices)
     np.testing.assert_allclose(part.images, whole.images[:, :, indices], atol=1e-6)
     np.testing.assert_allclose(part.adversarial, whole.adversarial[..., indices, :], atol=1e-4)
-    other = evaluate(ENSEMBLE, variables, started, EPS, chosen, key, keep=7)
+    other = few(None)
     assert np.abs(other.images - part.images).max() > 0.05
     with pytest.raises(UserError, match="3 indices for 7 examples"):
         craft(ENSEMBLE, variables, (0,), started(0.1), chosen, key, indices=indices[:3])
 
 
 def test_eps_zero_predicts_what_the_clean_images_do(data, variables):
-    found = evaluate(ENSEMBLE, variables, pgd, EPS, data, jax.random.key(0))
+    found = evaluated(ENSEMBLE, variables, pgd, data, jax.random.key(0))
     for source in range(3):
         np.testing.assert_array_equal(found.adversarial[0, source], found.clean)
     np.testing.assert_array_equal(found.norms[0], 0)
@@ -96,7 +117,8 @@ def test_a_sweep_of_radii_compiles_once_and_other_radii_not_again(data, variable
 
 def test_a_study_s_sweep_is_one_program_for_all_runs_and_radii(data, caplog):
     keys = jax.random.split(jax.random.key(0), 2)
-    variables = jax.vmap(lambda key: ENSEMBLE.init(key, data.images[:1] / 255.0))(keys)
+    init = lambda key: ENSEMBLE.init(key, data.images[:1] / 255.0)  # noqa: E731
+    variables = jax.jit(jax.vmap(init))(keys)
 
     def one(variables):
         eps = jnp.linspace(0, 0.1, 8)
@@ -110,18 +132,18 @@ def test_a_study_s_sweep_is_one_program_for_all_runs_and_radii(data, caplog):
 
 @pytest.mark.parametrize("chunk", [1, 7, 59, 1000])
 def test_crafting_does_not_depend_on_the_chunk(data, variables, chunk):
-    whole = craft(ENSEMBLE, variables, (0, 1), pgd(0.1), data, jax.random.key(1), chunk=60)
-    parts = craft(ENSEMBLE, variables, (0, 1), pgd(0.1), data, jax.random.key(1), chunk=chunk)
+    arguments = variables, (0, 1), pgd(0.1), data, jax.random.key(1)
+    whole, parts = (crafted(*arguments, chunk=size) for size in (60, chunk))
     np.testing.assert_allclose(parts, whole, atol=1e-6)
 
 
 def test_an_attack_that_wants_a_margin_takes_it_whatever_is_combined(data, variables):
     """A cross-entropy is above 0 everywhere: every image would have won before the first step."""
     x = data.images[:5] / 255.0  # labelled as the network takes them: right before the attack
-    few = Dataset(x, predict(ENSEMBLE, variables)(x)[0].argmax(-1))
+    few = Dataset(x, jax.jit(predict(ENSEMBLE, variables))(x)[0].argmax(-1))
     attack = attacks.cw(steps=20, searches=2, step_size=0.1, first_constant=10.0)
     made = [
-        craft(ENSEMBLE, variables, (0,), attack, few, jax.random.key(0), combine=combine)
+        crafted(variables, (0,), attack, few, jax.random.key(0), combine=combine)
         for combine in ("margin", "loss")
     ]
     assert np.any(made[0] != x)
@@ -138,15 +160,15 @@ def test_measure_sees_the_adversarial_features(data, variables):
     def first_feature(features):
         return {"mean": jnp.mean(features[0])}
 
-    found = evaluate(
-        ENSEMBLE, variables, attacks.fgsm, EPS, data, jax.random.key(0), measure=first_feature
+    found = evaluated(
+        ENSEMBLE, variables, attacks.fgsm, data, jax.random.key(0), measure=first_feature
     )
     assert found.extras["mean"].shape == (2, 3)
     assert float(found.extras["mean"][0, 0]) != float(found.extras["mean"][1, 0])
 
 
 def test_runs_mapped_together_equal_runs_alone(data, variables):
-    other = ENSEMBLE.init(jax.random.key(5), data.images[:1] / 255.0)
+    other = jax.jit(ENSEMBLE.init)(jax.random.key(5), data.images[:1] / 255.0)
     both = jax.tree.map(lambda a, b: jnp.stack([a, b]), variables, other)
 
     def one(v, data):
@@ -169,9 +191,9 @@ def test_mixed_and_callable_ensembles_are_evaluated_alike(data, variables):
     functions = [
         lambda x, i=i: models.cnn().apply(member(variables, i), x)[0].logits for i in (0, 1)
     ]
-    expected = evaluate(ENSEMBLE, variables, attacks.fgsm, EPS, data, jax.random.key(0))
+    expected = evaluated(ENSEMBLE, variables, attacks.fgsm, data, jax.random.key(0))
     for ensemble, v in ((mixed([one, one]), parts), (callables(functions), ())):
-        found = evaluate(ensemble, v, attacks.fgsm, EPS, data, jax.random.key(0))
+        found = evaluated(ensemble, v, attacks.fgsm, data, jax.random.key(0))
         np.testing.assert_allclose(found.adversarial, expected.adversarial, atol=1e-4)
 
 
@@ -183,13 +205,14 @@ def test_what_is_examined_of_each_example_is_that_of_the_images_alone(data):
         return {"error": squared_errors(outputs, images), "brightness": images.mean((1, 2, 3))}
 
     settings = {"chunk": 25, "keep": 60, "examine": examine}
-    found = evaluate(ensemble, variables, pgd, EPS, data, jax.random.key(7), **settings)
+    found = evaluated(ensemble, variables, pgd, data, jax.random.key(7), **settings)
     assert found.extras["error"].shape == (2, 3, 2, 60)
     assert found.extras["brightness"].shape == (2, 3, 60)
+    apply = jax.jit(ensemble.apply)
     for e in range(2):
         for s in range(3):
-            images = found.images[e, s]
-            outputs, _ = ensemble.apply(variables, images)
+            images = np.asarray(found.images)[e, s]
+            outputs, _ = apply(variables, images)
             errors = np.mean((outputs.reconstructions - images) ** 2, axis=(2, 3, 4))
             np.testing.assert_allclose(found.extras["error"][e, s], errors, rtol=1e-4)
             np.testing.assert_allclose(

@@ -150,9 +150,10 @@ ATTACKS = {
 @pytest.mark.parametrize("model", [gamma, entropy])
 def test_finite_pixels_move_where_others_have_no_gradient(name, model):
     y = np.asarray(model(BLACK)).argmax(-1)
-    x_adv, flags = ATTACKS[name]().flagged(attacks.untargeted(model, y), BLACK)
+    run = jax.jit(lambda x: ATTACKS[name]().flagged(attacks.untargeted(model, y), x))
+    x_adv, flags = run(BLACK)
     assert np.all(np.isfinite(x_adv))
-    moved = np.abs(x_adv - BLACK).reshape(6, 16)
+    moved = np.abs(np.asarray(x_adv) - BLACK).reshape(6, 16)
     if name != "cw":
         np.testing.assert_array_equal(moved[:, :3], 0)
     assert np.all(moved[:, 3:].max(1) > 0.01)
@@ -209,24 +210,31 @@ SMALL = models.fc(3, (5,) * 4)
 PAIR = stacked(SMALL)
 
 
+NECKS = pathways(models.dna(2, 2, (5, 4, 3, 4, 5)), models.fc(3, (5,) * 4))
+
+
 @pytest.fixture(scope="module")
 def variables():
-    return PAIR.init(KEY, X[:1])
+    return jax.jit(PAIR.init)(KEY, X[:1])
+
+
+@pytest.fixture(scope="module")
+def of_necks():
+    return jax.jit(NECKS.init)(KEY, X[:1])
 
 
 @pytest.mark.parametrize("wrong", [(2,), (-1,), (), (0.5,), 0, "1", (0, 5), [[0]]], ids=str)
-def test_members_that_are_none(wrong, variables):
+def test_members_that_are_none(wrong, variables, of_necks):
     both = mixed([stacked(SMALL, 1)] * 2)
     parts = tuple(jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], variables) for i in (0, 1))
     functions = callables([logits, logits])
-    necks = pathways(models.dna(2, 2, (5, 4, 3, 4, 5)), models.fc(3, (5,) * 4))
     for ensemble, v in ((PAIR, variables), (both, parts), (functions, ())):
         refused(lambda e=ensemble, v=v: e.pick(v, wrong), "members")
         refused(
             lambda e=ensemble, v=v: craft(e, v, wrong, attacks.fgsm(0.1), Dataset(X, Y), KEY),
             "members",
         )
-    refused(lambda: necks.pick(necks.init(KEY, X[:1]), wrong), "members")
+    refused(lambda: NECKS.pick(of_necks, wrong), "members")
     refused(lambda: PAIR.put(variables, wrong, variables), "members")
     refused(lambda: both.put(parts, wrong, parts), "members")
 
@@ -235,7 +243,7 @@ def test_one_member_s_variables(variables):
     for wrong in (2, -1, 0.5, "1", None):
         refused(lambda wrong=wrong: member(variables, wrong), "members")
     refused(lambda: stack([]), "0 members to stack")
-    other = models.fc(4, (5,) * 4).init(KEY, X[:1])
+    other = jax.jit(models.fc(4, (5,) * 4).init)(KEY, X[:1])
     refused(lambda: stack([member(variables, 0), other]), "2 members to stack")
 
 
@@ -251,8 +259,8 @@ def test_sizes_and_models_that_are_none(wrong):
 def test_groups_of_different_classes_are_no_ensemble(variables):
     other = stacked(models.fc(4, (5,) * 4), 1)
     both = mixed([PAIR, other])
-    v = (variables, other.init(KEY, X[:1]))
-    refused(lambda: both.apply(v, X), "logits of shapes (2, 6, 3), (1, 6, 4)")
+    v = (variables, jax.jit(other.init)(KEY, X[:1]))
+    refused(lambda: jax.jit(both.apply)(v, X), "logits of shapes (2, 6, 3), (1, 6, 4)")
 
 
 def test_chunks_of_what_there_is_not():

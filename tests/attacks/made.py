@@ -29,6 +29,11 @@ def images(n, side=SIDE, seed=0):
     return np.float32(np.where(kind < 1 / 3, 0, np.where(kind > 5 / 6, 1, x)))
 
 
+def jitted(attack, direction, x, keys=None):
+    """`attack(direction, x, keys)` in one program, which warns of nothing."""
+    return jax.jit(lambda x, keys: attack(direction, x, keys))(x, keys)
+
+
 def labels(n, seed=0):
     return np.random.default_rng(seed + 1).integers(0, 10, n)
 

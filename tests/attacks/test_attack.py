@@ -21,7 +21,7 @@ from jaxadv.attacks import (
 )
 from jaxadv.errors import UserError
 from jaxadv.losses import cross_entropy
-from tests.attacks.made import images, keys, labels, linear, network
+from tests.attacks.made import images, jitted, keys, labels, linear, network
 
 WEIGHTS = np.float32(np.random.default_rng(7).normal(size=(16, 2)))
 INTERIOR = np.float32(np.random.default_rng(8).uniform(0.4, 0.6, size=(5, 4, 4, 1)))
@@ -45,7 +45,7 @@ def towards_the_other_class():
     ids=["fgsm", "pgd", "igs", "mi_fgsm"],
 )
 def test_linf_on_a_linear_model_is_the_signed_corner(attack):
-    x_adv = attack(untargeted(linear(WEIGHTS), TRUTH), INTERIOR, keys(np.arange(5)))
+    x_adv = jitted(attack, untargeted(linear(WEIGHTS), TRUTH), INTERIOR, keys(np.arange(5)))
     expected = INTERIOR + 0.1 * np.sign(towards_the_other_class())
     np.testing.assert_allclose(x_adv, expected, atol=1e-6)
 
@@ -61,7 +61,7 @@ def test_linf_on_a_linear_model_is_the_signed_corner(attack):
     ids=["fgm", "pgd", "pgd_random", "mi_fgsm"],
 )
 def test_l2_on_a_linear_model_is_the_unit_normal(attack, tolerance):
-    x_adv = attack(untargeted(linear(WEIGHTS), TRUTH), INTERIOR, keys(np.arange(5)))
+    x_adv = jitted(attack, untargeted(linear(WEIGHTS), TRUTH), INTERIOR, keys(np.arange(5)))
     normal = towards_the_other_class()
     expected = INTERIOR + 0.3 * normal / np.linalg.norm(normal[0])
     np.testing.assert_allclose(x_adv, expected, atol=tolerance)
@@ -69,7 +69,7 @@ def test_l2_on_a_linear_model_is_the_unit_normal(attack, tolerance):
 
 @pytest.mark.parametrize("attack", [fgsm(0.1), fgm(0.3), pgd(0.1, 0.03, 10)])
 def test_targeted_is_the_other_way(attack):
-    x_adv = attack(targeted(linear(WEIGHTS), TRUTH), INTERIOR, keys(np.arange(5)))
+    x_adv = jitted(attack, targeted(linear(WEIGHTS), TRUTH), INTERIOR, keys(np.arange(5)))
     gained = np.sum((x_adv - INTERIOR) * towards_the_other_class(), axis=(1, 2, 3))
     assert np.all(gained < 0)
 
@@ -80,7 +80,8 @@ def test_more_steps_raise_the_loss_and_targets_lower_theirs(norm, eps):
 
     def loss(direction, steps):
         attack = pgd(eps, eps / 8, steps, norm, random_start=False)
-        return cross_entropy(network(attack(direction(network, y), x, k)), y).mean()
+        of = lambda x: cross_entropy(network(attack(direction(network, y), x, k)), y).mean()  # noqa: E731
+        return jax.jit(of)(x)
 
     rising = [loss(untargeted, steps) for steps in (1, 4, 16)]
     assert np.all(np.diff(rising) > 0.002)
@@ -113,7 +114,7 @@ def test_mi_fgsm_equals_a_loop_by_hand(decay):
         value, ascent = plain(x)
         return value, ascent * jnp.cos(9 * x)
 
-    x_adv = mi_fgsm(0.3, 9, decay)(bent, x)
+    x_adv = jitted(mi_fgsm(0.3, 9, decay), bent, x)
     expected = momentum_by_hand(x, TRUTH, 0.3, 9, decay)
     np.testing.assert_allclose(x_adv, expected, atol=1e-5)
     if decay:
@@ -124,7 +125,8 @@ def starts(norm, shape, eps, n=4000):
     """Perturbations `[n, D]` of a random start that never steps."""
     x = np.full((n, *shape), 0.5, np.float32)
     attack = Attack(eps, 0.0, 1, norm, random_start=True)
-    return np.asarray(attack(lambda x: (None, 0 * x), x, keys(np.arange(n))) - x).reshape(n, -1)
+    made = jitted(attack, lambda x: (None, 0 * x), x, keys(np.arange(n)))
+    return (np.asarray(made) - x).reshape(n, -1)
 
 
 @pytest.mark.parametrize("shape", [(1,), (2,), (2, 2, 1)], ids=str)
@@ -149,7 +151,8 @@ def test_starts_are_uniform_in_the_box():
 def test_other_keys_start_elsewhere():
     x = np.full((2, 4, 4, 1), 0.5, np.float32)
     attack = Attack(0.1, 0.0, 1, linf, random_start=True)
-    first, second = (attack(lambda x: (None, 0 * x), x, keys(k)) for k in ([0, 1], [1, 2]))
+    run = jax.jit(lambda x, keys: attack(lambda x: (None, 0 * x), x, keys))
+    first, second = (np.asarray(run(x, keys(k))) for k in ([0, 1], [1, 2]))
     np.testing.assert_array_equal(first[1], second[0])
     assert np.max(np.abs(first[0] - first[1])) > 0.01
 

@@ -25,7 +25,7 @@ from jaxadv.attacks import (
 from jaxadv.attacks.draws import STREAM, by_step, named
 from jaxadv.errors import UserError
 from jaxadv.losses.classification import log_odds
-from tests.attacks.made import SIDE, convolutional, images, keys, labels, linear, network
+from tests.attacks.made import SIDE, convolutional, images, jitted, keys, labels, linear, network
 from tests.data.fixtures import assert_one_line
 
 
@@ -63,7 +63,7 @@ def test_a_shift_is_stepped_as_by_hand(steps):
         [7, 0, 3, 9],
     )
     attack = Attack(1.0, 0.01, steps)
-    found = attack(shifted(linear(WEIGHTS), y), x, keys(indices))
+    found = jitted(attack, shifted(linear(WEIGHTS), y), x, keys(indices))
     slope = (WEIGHTS[:, 1] - WEIGHTS[:, 0]).reshape(SIDE, SIDE, 1)
     for row, index in enumerate(indices):
         expected = x[row].copy()
@@ -71,7 +71,7 @@ def test_a_shift_is_stepped_as_by_hand(steps):
             by = np.asarray(jax.random.randint(key_of(index, step), (2,), -2, 3))
             towards = np.sign(np.roll(slope, -by, axis=(0, 1))) * (1 if y[row] == 0 else -1)
             expected = expected + np.float32(0.01) * towards
-        np.testing.assert_allclose(found[row], expected, atol=1e-6)
+        np.testing.assert_allclose(np.asarray(found)[row], expected, atol=1e-6)
     shifts = {tuple(np.asarray(jax.random.randint(key_of(i, 0), (2,), -2, 3))) for i in indices}
     assert len(shifts) > 1
 
@@ -233,9 +233,9 @@ def test_an_objective_may_draw():
         noise = jax.vmap(lambda k: jax.random.normal(k, x.shape[1:]))(key)
         return -log_odds(network(x + noise), y)
 
-    found = fgsm(0.1)(ascend(objective), x, keys(range(3)))
+    found = jitted(fgsm(0.1), ascend(objective), x, keys(range(3)))
     noise = jnp.stack([jax.random.normal(key_of(i, 0), x.shape[1:]) for i in range(3)])
-    slope = jax.grad(lambda x: -log_odds(network(x + noise), y).sum())(x)
+    slope = jax.jit(jax.grad(lambda x: -log_odds(network(x + noise), y).sum()))(x)
     np.testing.assert_allclose(found, np.clip(x + 0.1 * np.sign(slope), 0, 1), atol=1e-6)
 
 

@@ -10,7 +10,7 @@ from jaxadv import attacks
 from jaxadv.attacks import Attack, ascend, cw, fgm, fgsm, igs, l2, linf, margin, mi_fgsm, pgd
 from jaxadv.attacks import untargeted as away
 from jaxadv.errors import UserError
-from tests.attacks.made import images, keys, labels, network
+from tests.attacks.made import images, jitted, keys, labels, network
 from tests.data.fixtures import assert_one_line
 
 X, Y = images(6), labels(6)
@@ -92,9 +92,9 @@ X = jnp.asarray(X)
 @pytest.mark.parametrize("name", ["fgsm", "fgm", "pgd", "igs", "mi_fgsm"])
 def test_half_precision_keeps_the_ball_and_comes_back_as_float32(name, dtype):
     x = X.astype(dtype)
-    x_adv = EVERY[name]()(away(network, Y), x)
+    x_adv = jitted(EVERY[name](), away(network, Y), x)
     assert x_adv.dtype == jnp.float32
-    expected = EVERY[name]()(away(network, Y), x.astype(jnp.float32))
+    expected = jitted(EVERY[name](), away(network, Y), x.astype(jnp.float32))
     np.testing.assert_array_equal(x_adv, expected)
 
 
@@ -103,12 +103,14 @@ def test_float64_stays_what_it_is_and_radii_of_any_type_will_do():
         for kind in (jnp.float32, jnp.float64):
             x = jnp.asarray(X, kind)
             radii = [0.1, np.float64(0.1), np.float32(0.1), np.array(0.1), jnp.float64(0.1)]
-            made = [pgd(r, r / 2, 3, random_start=False)(away(network, Y), x) for r in radii]
+            made = [
+                jitted(pgd(r, r / 2, 3, random_start=False), away(network, Y), x) for r in radii
+            ]
             assert all(each.dtype == kind for each in made)
             for each in made[1:]:
                 np.testing.assert_allclose(each, made[0], atol=1e-7)
-            assert mi_fgsm(np.float64(0.1), 3)(away(network, Y), x).dtype == kind
-            assert cw(np.float64(0.1), **FEW)(away(network, Y), x).dtype == kind
+            for attack in (mi_fgsm(np.float64(0.1), 3), cw(np.float64(0.1), **FEW)):
+                assert jitted(attack, away(network, Y), x).dtype == kind
 
 
 # Bounds -----------------------------------------------------------------------------------------
@@ -151,12 +153,12 @@ def test_normalised_images_have_bounds_of_their_own_in_every_channel(name):
     x = np.clip(x, np.float32(LOW), np.float32(HIGH))
     weights = np.float32(rng.normal(size=(48, 3)))
     steep = away(lambda x: x.reshape(len(x), -1) @ weights, np.arange(5) % 3)
-    x_adv = EVERY[name](bounds=(LOW, HIGH))(steep, x)
+    x_adv = jitted(EVERY[name](bounds=(LOW, HIGH)), steep, x)
     assert np.all((x_adv >= np.float32(LOW)) & (x_adv <= np.float32(HIGH)))
     if name != "cw":
         moved = np.abs(np.float64(x_adv) - np.float64(x))
         assert np.max(moved) > 0.05
-        wide = EVERY[name](bounds=(-9.0, 9.0))(steep, x)
+        wide = jitted(EVERY[name](bounds=(-9.0, 9.0)), steep, x)
         expected = np.clip(wide, np.float32(LOW), np.float32(HIGH))
         if name in ("fgsm", "fgm"):
             np.testing.assert_allclose(x_adv, expected, atol=1e-6)
@@ -196,10 +198,11 @@ def test_radii_that_are_none(value):
 def test_one_radius_an_example_is_that_example_s():
     radii = np.float32([0.0, 0.05, 0.1, 0.2, 0.3, 0.0])
     for make in (fgsm, fgm, lambda e: pgd(e, e / 2, 3), lambda e: pgd(e, e / 2, 3, "l2")):
-        together = make(radii)(away(network, Y), X, keys(np.arange(6)))
+        run = jax.jit(lambda attack, x, y, keys: attack(away(network, y), x, keys))
+        together = np.asarray(run(make(radii), X, Y, keys(np.arange(6))))
         for i in range(6):
             one = slice(i, i + 1)
-            alone = make(radii[i])(away(network, Y[one]), X[one], keys([i]))
+            alone = run(make(radii[i]), np.asarray(X)[one], Y[one], keys([i]))
             np.testing.assert_allclose(together[one], alone, atol=1e-6)
     refused(lambda: fgsm(np.zeros(4))(away(network, Y), X), "eps of shape (4,)", "each of 6")
     refused(lambda: pgd(0.1, np.zeros((6, 1)))(away(network, Y), X), "step_size of shape (6, 1)")
@@ -263,18 +266,19 @@ def test_carlini_and_wagner_s_attack_takes_the_margin_of_any_problem(combine, ta
     alone = lambda x: network(x)[None]  # noqa: E731
     attack = cw(steps=60, searches=4, step_size=0.1, first_constant=10.0)
     problem = attacks.ensemble(alone, y, combine, targeted=targeted)
-    made = attack(problem, X)
+    made = jitted(attack, problem, X)
     won = np.asarray(network(made)).argmax(-1)
     assert np.mean(won == y if targeted else won != y) > 0.8
     if combine not in ("probabilities", "probabilities margin"):
-        expected = attack(attacks.ensemble(alone, y, "margin", targeted=targeted), X)
+        problem = attacks.ensemble(alone, y, "margin", targeted=targeted)
+        expected = jitted(attack, problem, X)
         np.testing.assert_allclose(made, expected, atol=1e-5)
 
 
 def test_targeted_carlini_and_wagner():
     targets = (np.asarray(network(X)).argmax(-1) + 3) % 10
     attack = cw(steps=60, searches=4, step_size=0.1, first_constant=10.0)
-    made = attack(attacks.targeted(network, targets), X)
+    made = jitted(attack, attacks.targeted(network, targets), X)
     assert np.mean(np.asarray(network(made)).argmax(-1) == targets) > 0.8
 
 

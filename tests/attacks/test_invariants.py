@@ -13,6 +13,7 @@ from tests.attacks.made import (
     ATTACKS,
     convolutional,
     images,
+    jitted,
     keys,
     labels,
     network,
@@ -50,7 +51,7 @@ def test_no_eps_is_the_identity_to_the_bit(name):
 @every_attack
 def test_neither_batch_size_nor_order_matters(name):
     x, y, k = images(N), labels(N), keys(np.arange(N))
-    whole = craft(x, y, k, 0.1, name)
+    whole = np.asarray(craft(x, y, k, 0.1, name))
     np.testing.assert_allclose(craft(x[:7], y[:7], k[:7], 0.1, name), whole[:7], atol=1e-6)
     order = np.random.default_rng(0).permutation(N)
     permuted = craft(x[order], y[order], k[order], 0.1, name)
@@ -66,7 +67,7 @@ def test_nor_do_they_on_a_network_that_takes_its_batch_in_chunks(name):
     def run(x, y, k):
         return ATTACKS[name](0.1)(untargeted(convolutional(), y), x, k)
 
-    whole = run(x, y, k)
+    whole = np.asarray(run(x, y, k))
     for size in (1, 100):
         part = run(x[:size], y[:size], k[:size])
         np.testing.assert_allclose(part, whole[:size], atol=1e-6)
@@ -80,12 +81,12 @@ def test_a_zero_gradient_moves_nothing(name):
     x, k = images(4), keys(np.arange(4))
     flat = ascend(lambda x: 0 * x.sum((1, 2, 3)))
     attack = ATTACKS[name](0.1)
-    x_adv = attack(flat, x, k)
+    x_adv = jitted(attack, flat, x, k)
     if not attack.random_start:
         np.testing.assert_array_equal(x_adv, x)
     else:
         still = Attack(0.1, 0.0, 1, attack.ball, random_start=True)
-        np.testing.assert_allclose(x_adv, still(flat, x, k), atol=1e-6)
+        np.testing.assert_allclose(x_adv, jitted(still, flat, x, k), atol=1e-6)
 
 
 @every_attack

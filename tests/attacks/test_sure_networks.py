@@ -4,6 +4,8 @@ In float32 `softmax − 1` is 0 where the true class leads by 17 or more. A step
 for the gradient's direction alone, which no scale of the logits may change.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -49,11 +51,52 @@ def unit(ascent):
     return flat / np.linalg.norm(flat, axis=1, keepdims=True)
 
 
-def by_hand(losses, scale):
-    """The direction `[B, D]` of a loss of the logits `[M, B, C]`, in float64."""
+@partial(jax.jit, static_argnames="aim")
+def ascent_of_one(aim, x, scale):
+    return aim(lambda x: network(x, scale), Y)(x)[1]
+
+
+@partial(jax.jit, static_argnames="combine")
+def ascent_of_both(combine, x, scale):
+    return ensemble(lambda x: members(x, scale), Y, combine)(x)[1]
+
+
+@jax.jit
+def slope_of_log_odds(x, scale):
+    return jax.grad(lambda x: jnp.sum(log_odds(network(x, scale), Y)))(x)
+
+
+def log_p(z):
+    return jnp.sum(jax.nn.log_softmax(z) * np.eye(3, dtype=np.float32)[Y], -1)
+
+
+LOSSES = {
+    "loss": lambda z: jnp.mean(-log_p(z), 0),
+    "squares": lambda z: jnp.mean(log_p(z) ** 2, 0),
+    "min": lambda z: jnp.min(-log_p(z), 0),
+    "margin": lambda z: jnp.min(margins(z, Y), 0),
+    "logits": lambda z: -log_p(z.mean(0)),
+    "logits margin": lambda z: margins(z.mean(0), Y),
+    "probabilities": lambda z: -jnp.log(jnp.mean(jnp.exp(log_p(z)), 0)),
+    "probabilities margin": lambda z: margins(jnp.log(jax.nn.softmax(z).mean(0)), Y),
+}
+
+
+@partial(jax.jit, static_argnames="combine")
+def slope_of_loss(combine, x, scale):
+    return jax.grad(lambda x: jnp.sum(LOSSES[combine](members(x, scale))))(x)
+
+
+def exact(slope, *arguments):
+    """The direction `[B, D]` of `slope(…, x, scale)`, in float64."""
+    *first, scale = arguments
     with jax.enable_x64(True):
-        f = lambda x: jnp.sum(losses(members(x, scale)))  # noqa: E731
-        return unit(jax.grad(f)(jnp.asarray(X, jnp.float64)))
+        return unit(slope(*first, jnp.asarray(X, jnp.float64), scale))
+
+
+@jax.jit
+def leads_of(x, scale):
+    return log_odds(members(x, scale), Y)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -62,10 +105,11 @@ def test_with_two_classes_no_scale_of_the_logits_changes_an_attack(name, aim):
     """The log odds of two classes are the logits' difference: `[0, s]`, however large s is."""
     y = Y % 2
 
-    def made(scale):
-        direction = aim(lambda x: scale * network(x)[:, :2], y)
-        return ATTACKS[name](direction, X, keys(np.arange(8)))
+    @jax.jit
+    def run(x, scale, keys):
+        return ATTACKS[name](aim(lambda x: scale * network(x)[:, :2], y), x, keys)
 
+    made = lambda scale: run(X, scale, keys(np.arange(8)))  # noqa: E731
     expected = made(1.0)
     assert np.max(np.abs(expected - X)) > 0.04
     for scale in SCALES:
@@ -76,10 +120,8 @@ def test_with_two_classes_no_scale_of_the_logits_changes_an_attack(name, aim):
 @pytest.mark.parametrize("targeted", [False, True])
 def test_one_network_has_the_direction_of_its_loss_at_any_scale(scale, targeted):
     aim = attacks.targeted if targeted else attacks.untargeted
-    ascent = unit(aim(lambda x: network(x, scale), Y)(X)[1])
-    with jax.enable_x64(True):
-        odds = lambda x: jnp.sum(log_odds(network(x, scale), Y))  # noqa: E731
-        expected = unit(jax.grad(odds)(jnp.asarray(X, jnp.float64)))
+    ascent = unit(ascent_of_one(aim, X, scale))
+    expected = exact(slope_of_log_odds, scale)
     sign = 1 if targeted else -1
     np.testing.assert_allclose(ascent, sign * expected, atol=2e-4)
 
@@ -88,23 +130,12 @@ def test_one_network_has_the_direction_of_its_loss_at_any_scale(scale, targeted)
 @pytest.mark.parametrize("scale", [1.0, 30.0, 100.0])
 def test_members_that_are_sure_keep_the_direction_of_their_joint_loss(combine, scale):
     """Against the formula of each loss in float64, which does not round to 0 as far as this."""
-    log_p = lambda z: jax.nn.log_softmax(z)[..., np.arange(8), Y]  # noqa: E731
-    losses = {
-        "loss": lambda z: jnp.mean(-log_p(z), 0),
-        "squares": lambda z: jnp.mean(log_p(z) ** 2, 0),
-        "min": lambda z: jnp.min(-log_p(z), 0),
-        "margin": lambda z: jnp.min(margins(z, Y), 0),
-        "logits": lambda z: -log_p(z.mean(0)),
-        "logits margin": lambda z: margins(z.mean(0), Y),
-        "probabilities": lambda z: -jnp.log(jnp.mean(jnp.exp(log_p(z)), 0)),
-        "probabilities margin": lambda z: margins(jnp.log(jax.nn.softmax(z).mean(0)), Y),
-    }
-    found = ensemble(lambda x: members(x, scale), Y, combine)(X)[1]
+    found = ascent_of_both(combine, X, scale)
     assert np.all(np.isfinite(found))
-    if combine != "gradients":
-        leads = np.asarray(log_odds(members(jnp.asarray(X), scale), Y)).max()
-        if leads < 30:  # where float64 itself is exact to the digits compared
-            np.testing.assert_allclose(unit(found), by_hand(losses[combine], scale), atol=1e-3)
+    # where float64 itself is exact to the digits compared
+    if combine != "gradients" and leads_of(X, scale).max() < 30:
+        expected = exact(slope_of_loss, combine, scale)
+        np.testing.assert_allclose(unit(found), expected, atol=1e-3)
     if combine != "probabilities margin":  # flat where sure members contradict each other
         assert np.all(np.linalg.norm(unit(found), axis=1) > 0.99)
 
@@ -115,8 +146,9 @@ def test_the_logarithm_of_the_cross_entropy_is_exact_at_both_ends():
     expected = np.log(np.log1p(np.exp(-np.minimum(leads, 300.0))))
     expected[leads > 300] = -600.0
     zeros = np.zeros(9, int)
-    np.testing.assert_allclose(log_cross_entropy(logits, zeros), expected, rtol=2e-6, atol=1e-6)
-    slope = jax.grad(lambda z: log_cross_entropy(z, zeros).sum())(logits)[:, 0]
+    found = jax.jit(log_cross_entropy)(logits, zeros)
+    np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
+    slope = jax.jit(jax.grad(lambda z: log_cross_entropy(z, zeros).sum()))(logits)[:, 0]
     p = 1 / (1 + np.exp(np.minimum(leads, 300.0)))
     exact = np.where(leads > 300, -1.0, -p / np.log1p(np.exp(-np.minimum(leads, 300.0))))
     np.testing.assert_allclose(slope, exact, rtol=1e-5)
@@ -124,7 +156,7 @@ def test_the_logarithm_of_the_cross_entropy_is_exact_at_both_ends():
 
 def test_the_cross_entropy_itself_is_what_vanishes():
     """So that this file would fail if attacks went back to it."""
-    gradient = jax.grad(lambda x: cross_entropy(network(x, 1e3), Y).sum())(jnp.asarray(X))
+    gradient = jax.jit(jax.grad(lambda x: cross_entropy(network(x, 1e3), Y).sum()))(X)
     assert np.any(np.all(np.asarray(gradient) == 0, axis=(1, 2, 3)))
 
 
@@ -132,11 +164,15 @@ def test_the_cross_entropy_itself_is_what_vanishes():
 def test_crafting_and_evaluating_sure_networks_moves_every_image(combine):
     """Of two classes, so that the logits' scale leaves the images as they are."""
     pair = [lambda x, m=m: 1e4 * network(x, 1.0, m)[:, :2] for m in (0, 1)]
-    data = Dataset(X, Y % 2)
-    arguments = data, jax.random.key(0)
-    made = craft(callables(pair), (), (0, 1), fgsm(0.05), *arguments, combine=combine)
+    both, key = callables(pair), jax.random.key(0)
+
+    @jax.jit
+    def run(data):
+        made = craft(both, (), (0, 1), fgsm(0.05), data, key, combine=combine)
+        return made, evaluate(both, (), fgsm, [0.05], data, key, combine=combine)
+
+    made, found = run(Dataset(X, Y % 2))
     assert np.all(np.max(np.abs(made - X), axis=(1, 2, 3)) > 0.04)
-    found = evaluate(callables(pair), (), fgsm, [0.05], *arguments, combine=combine)
     np.testing.assert_allclose(found.norms, 0.05, rtol=1e-5)
     assert not np.any(found.flags.zero)
 
@@ -144,14 +180,19 @@ def test_crafting_and_evaluating_sure_networks_moves_every_image(combine):
 def test_pathways_that_are_sure_are_attacked_jointly():
     """The classifier's last layer a thousand times as steep: the DNA's joint attack still moves."""
     both = pathways(models.dna(2, 2, (9, 8, 7, 8, 9)), models.dna_classifier(3))
-    variables = both.init(jax.random.key(0), X[:1])
+    variables = jax.jit(both.init)(jax.random.key(0), X[:1])
     steep = jax.tree.map(lambda leaf: 1e4 * leaf, variables["classifier"]["params"]["linear"])
     params = {**variables["classifier"]["params"], "linear": steep}
     variables = {**variables, "classifier": {"params": params}}
-    labels = both.apply(variables, X)[0].logits.sum(0).argmax(-1)
+    labels = jax.jit(both.apply)(variables, X)[0].logits.sum(0).argmax(-1)
+
+    @partial(jax.jit, static_argnames="combine")
+    def run(variables, data, combine):
+        key = jax.random.key(0)
+        return craft(both, variables, (0, 1), fgsm(0.05), data, key, combine=combine)
+
     for combine in ("loss", "squares", "min"):
-        data = Dataset(X, np.asarray(labels))
-        made = craft(both, variables, (0, 1), fgsm(0.05), data, jax.random.key(0), combine=combine)
+        made = run(variables, Dataset(X, np.asarray(labels)), combine)
         moved = np.max(np.abs(made - X), axis=(1, 2, 3))
         assert np.all(moved > 0.04), combine
 
@@ -160,14 +201,14 @@ def test_gradients_too_small_to_square_still_have_an_angle():
     gradients = jnp.asarray([[[3e-23, 4e-23]], [[1.0, 0.0]]])
     np.testing.assert_allclose(cosines(gradients), [[0.6]], rtol=1e-6)
     steep = callables([lambda x: 1e-22 * network(x, 1.0, 0), lambda x: network(x, 1.0, 0)])
-    _, found = input_gradients(steep, (), X, Y)
+    _, found = jax.jit(lambda x: input_gradients(steep, (), x, Y))(X)
     lengths = np.linalg.norm(np.asarray(found, np.float64), axis=-1)
     assert np.all(lengths > 0)
-    assert np.all(np.isfinite(cosines(found)))
+    assert np.all(np.isfinite(jax.jit(cosines)(found)))
 
 
 def test_dverge_moves_images_whose_features_are_far_off():
     """Squared errors of 1e30 do not overflow into steps that stand still."""
     far = attacks.resembling(lambda x: 1e12 * x.reshape(len(x), -1), np.ones((8, SIDE**2)))
-    made = Attack(0.05, 0.05)(far, X)
+    made = jax.jit(lambda x: Attack(0.05, 0.05)(far, x))(X)
     np.testing.assert_allclose(np.abs(made - X), 0.05, atol=1e-6)

@@ -144,7 +144,7 @@ def test_directions_of_three_members(direction, pairs):
     members = (z1[:, :1], z2, np.tanh(z1 + z2)[:, :1])
     sums = [sums_of_squares(members[i], members[j]) for i, j in pairs]
     expected = np.mean([np.log(total + EPS) - np.log(residual + EPS) for residual, total in sums])
-    actual = ensemble_correlation(members, direction=direction, ridge=0.0)
+    actual = jax.jit(lambda z: ensemble_correlation(z, direction=direction, ridge=0.0))(members)
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 

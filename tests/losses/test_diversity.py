@@ -54,9 +54,9 @@ def test_a_sure_member_still_has_a_direction():
     """The wrong classes' probabilities underflow, their proportions do not."""
     sure = jnp.float32([[[200.0, 2.0, 1.0, 0.0]], [[200.0, 0.0, 1.0, 2.0]]])
     modest = sure.at[:, :, 0].set(3.0)
-    volume, expected = (ensemble_diversity(z, LABELS) for z in (sure, modest))
+    volume, expected = (jax.jit(ensemble_diversity)(z, LABELS) for z in (sure, modest))
     np.testing.assert_allclose(volume, expected, rtol=1e-5)
-    gradient = jax.grad(lambda z: adaptive_diversity(z, LABELS).sum())(sure)
+    gradient = jax.jit(jax.grad(lambda z: adaptive_diversity(z, LABELS).sum()))(sure)
     assert np.isfinite(gradient).all()
 
 

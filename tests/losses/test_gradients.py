@@ -24,6 +24,9 @@ Y = np.array([0, 1, 1, 0, 1])
 NORMALS = WEIGHTS[:, :, 1] - WEIGHTS[:, :, 0]
 
 
+gradients_of = jax.jit(input_gradients, static_argnums=0)
+
+
 def linear(weights):
     return lambda x: x.reshape(len(x), -1) @ weights
 
@@ -61,15 +64,15 @@ def test_the_angle_is_that_of_the_probabilities_and_of_the_losses():
     """But for a sign that both members share: ∇p = p (1 − p) ∇m and ∇CE = −(1 − p) ∇m."""
     ensemble = stacked(models.from_linen(Smooth()))
     x, y = np.float32(RNG.uniform(size=(6, 4, 4, 1))), RNG.integers(0, 3, 6)
-    variables = ensemble.init(jax.random.key(0), x)
+    variables = jax.jit(ensemble.init)(jax.random.key(0), x)
     made = predict(ensemble, variables)
-    measured = cosines(input_gradients(ensemble, variables, x, y)[1])
+    measured = jax.jit(lambda x: cosines(input_gradients(ensemble, variables, x, y)[1]))(x)
     for output in (
         lambda x: jax.nn.softmax(made(x))[:, np.arange(6), y],
         lambda x: cross_entropy(made(x), y),
     ):
-        each = [jax.grad(lambda x, m=m, f=output: f(x)[m].sum())(x) for m in (0, 1)]
-        expected = cosines(jnp.stack(each).reshape(2, 6, -1))
+        slopes = jax.jit(jax.jacrev(lambda x, f=output: f(x).sum(1)))(x)
+        expected = cosines(slopes.reshape(2, 6, -1))
         np.testing.assert_allclose(measured, expected, atol=1e-4)
 
 
@@ -77,11 +80,11 @@ def test_stacked_and_mixed_members_have_the_gradients_of_each_alone():
     x, y = np.float32(RNG.uniform(size=(4, 4, 4, 1))), np.array([1, 2, 0, 1])
     model = models.from_linen(Smooth())
     pair = stacked(model)
-    variables = pair.init(jax.random.key(1), x)
-    together = input_gradients(pair, variables, x, y)
+    variables = jax.jit(pair.init)(jax.random.key(1), x)
+    together = gradients_of(pair, variables, x, y)
     alone = [stacked(model, 1)] * 2
     split = tuple(jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], variables) for i in (0, 1))
-    apart = input_gradients(mixed(alone), split, x, y)
+    apart = gradients_of(mixed(alone), split, x, y)
     for a, b in zip(together, apart, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
@@ -89,9 +92,12 @@ def test_stacked_and_mixed_members_have_the_gradients_of_each_alone():
 def test_no_gradient_gives_zeros_and_no_nan():
     gradients = jnp.zeros((2, 3, 4)).at[0, 0].set(1.0)
     np.testing.assert_array_equal(cosines(gradients), np.zeros((1, 3)))
-    slope = jax.grad(
-        lambda g: jnp.sum(cosines(g)) + jnp.sum(probability_gradient_norms(jnp.zeros((2, 3)), g))
-    )(gradients)
+
+    def total(g):
+        norms = probability_gradient_norms(jnp.zeros((2, 3)), g)
+        return jnp.sum(cosines(g)) + jnp.sum(norms)
+
+    slope = jax.jit(jax.grad(total))(gradients)
     assert np.isfinite(slope).all()
 
 
@@ -107,14 +113,15 @@ def test_lengths_of_a_network_that_takes_its_batch_in_chunks_are_differentiated(
     ensemble = stacked(model(10))
     x = jax.random.uniform(jax.random.key(0), (100, side, side, 1))
     y = jnp.arange(100) % 10
-    variables = ensemble.init(jax.random.key(1), x[:1])
+    variables = jax.jit(ensemble.init)(jax.random.key(1), x[:1])
 
     def length(variables, x, y):
         norms = probability_gradient_norms(*input_gradients(ensemble, variables, x, y))
         return jnp.mean(norms)
 
-    whole = jax.grad(length)(variables, x, y)
-    parts = [jax.grad(length)(variables, x[i : i + 20], y[i : i + 20]) for i in range(0, 100, 20)]
+    gradient = jax.jit(jax.grad(length))  # one program a shape
+    whole = gradient(variables, x, y)
+    parts = [gradient(variables, x[i : i + 20], y[i : i + 20]) for i in range(0, 100, 20)]
     mean = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *parts)
     scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(mean))
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(mean), strict=True):

@@ -52,7 +52,7 @@ def test_shapes_and_parameter_counts_on_mnist(necks, unshared, parameters):
 def test_each_pathway_is_the_six_layers_written_out(unshared, x):
     model = dna(2, unshared, SMALL).model
     variables = jax.jit(model.init)(KEY, x)
-    outputs, _ = model.apply(variables, x)
+    outputs, _ = jax.jit(model.apply)(variables, x)
     own = {2: (3, 4), 4: (2, 3, 4, 5), 6: (1, 2, 3, 4, 5, 6)}[unshared]
     for neck in range(2):
         hidden = x.reshape(7, -1)
@@ -69,7 +69,7 @@ def test_each_pathway_is_the_six_layers_written_out(unshared, x):
 
 
 def test_necks_begin_apart(x):
-    variables = dna(2, 2, SMALL).model.init(KEY, x)
+    variables = jax.jit(dna(2, 2, SMALL).model.init)(KEY, x)
     kernel = variables["params"]["layer3"]["kernel"]
     assert np.max(np.abs(kernel[0] - kernel[1])) > 0.01
 
@@ -77,11 +77,11 @@ def test_necks_begin_apart(x):
 @pytest.mark.parametrize("indices", [(1,), (2, 0)])
 def test_picked_necks_do_what_they_did(indices, x):
     autoencoder = dna(3, 4, SMALL)
-    variables = autoencoder.model.init(KEY, x)
+    variables = jax.jit(autoencoder.model.init)(KEY, x)
     chosen, some = autoencoder.pick(variables, indices)
     assert chosen.necks == len(indices)
-    everything = autoencoder.model.apply(variables, x)[0]
-    alone = chosen.model.apply(some, x)[0]
+    everything = jax.jit(autoencoder.model.apply)(variables, x)[0]
+    alone = jax.jit(chosen.model.apply)(some, x)[0]
     for position, index in enumerate(indices):
         chex.assert_trees_all_close(
             (alone.reconstruction[position], alone.taps["features"][position]),

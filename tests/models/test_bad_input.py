@@ -1,5 +1,7 @@
 """Every network of the library: sizes, images, keys and variables that cannot be, in one line."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,6 +36,13 @@ def shapes_of(model, x):
     return variables, jax.eval_shape(lambda v, x: model.apply(v, x)[0], variables, x)
 
 
+@cache
+def given(name, *shape):
+    """A network and the shapes of its variables for images of this shape, traced once."""
+    model = NETWORKS[name][0]()
+    return model, jax.eval_shape(model.init, KEY, images(*shape))
+
+
 def refused(call, *parts):
     with pytest.raises(UserError) as raised:
         call()
@@ -56,8 +65,7 @@ def test_the_least_size_runs_finite_and_less_is_refused(name):
 
 @every
 def test_channels_first_and_missing_axes_are_refused(name):
-    model = NETWORKS[name][0]()
-    variables, _ = shapes_of(model, images(2, 32, 32, 3))
+    model, variables = given(name, 2, 32, 32, 3)
     flat = name in ("fc", "dna")  # which flatten their images, and take flat ones
     for shape in [(32, 32, 3), (5, 32, 32), (32, 32), (1, 2, 32, 32, 3)]:
         if not (flat and len(shape) == 2):
@@ -68,16 +76,14 @@ def test_channels_first_and_missing_axes_are_refused(name):
 
 
 def test_sides_that_cannot_be_halved_twice():
-    model = models.residual_dna().model
-    variables, _ = shapes_of(model, images(1, 8, 8, 1))
+    model, variables = given("residual_dna", 2, 12, 12, 1)
     for call in (model.init, lambda _, x: jax.eval_shape(model.apply, variables, x)):
         refused(lambda call=call: call(KEY, images(1, 10, 8, 1)), "10×8", "multiples of 4")
 
 
 @pytest.mark.parametrize("name", ["lenet", "fc", "dna", "cnn", "residual_classifier"])
 def test_variables_of_another_size_or_channel_count_are_refused(name):
-    model = NETWORKS[name][0]()
-    variables, _ = shapes_of(model, images(2, 12, 12, 1))
+    model, variables = given(name, 2, 12, 12, 1)
     others = [(2, 12, 12, 3)] if name in ("cnn", "residual_classifier") else [(2, 20, 20, 1)]
     for shape in others:
         refused(lambda shape=shape: jax.eval_shape(model.apply, variables, images(*shape)), "size")
@@ -85,8 +91,7 @@ def test_variables_of_another_size_or_channel_count_are_refused(name):
 
 @every
 def test_a_batch_without_images_is_refused(name):
-    model = NETWORKS[name][0]()
-    variables, _ = shapes_of(model, images(2, 12, 12, 2))
+    model, variables = given(name, 2, 12, 12, 2)
     none = images(0, 12, 12, 2)
     refused(lambda: model.init(KEY, none), "0 images")
     for train in (False, True):
@@ -96,8 +101,7 @@ def test_a_batch_without_images_is_refused(name):
 @every
 @pytest.mark.parametrize("kind", ["uint8", "int32", "bool", "complex64"])
 def test_images_that_are_not_floats_are_refused(name, kind):
-    model, x = NETWORKS[name][0](), images(90, 12, 12, 1)
-    variables, _ = shapes_of(model, x)
+    (model, variables), x = given(name, 2, 12, 12, 1), images(90, 12, 12, 1)
     for call in (
         lambda: model.init(KEY, x.astype(kind)),
         lambda: model.apply(variables, x.astype(kind)),
@@ -109,17 +113,17 @@ def test_images_that_are_not_floats_are_refused(name, kind):
 @every
 @pytest.mark.parametrize("key", [0, None, "a", jax.random.split(KEY), np.zeros(2)], ids=repr)
 def test_what_is_no_key_is_refused(name, key):
-    model, x = NETWORKS[name][0](), images(90, 12, 12, 1)
+    (model, variables), x = given(name, 2, 12, 12, 1), images(90, 12, 12, 1)
     refused(lambda: model.init(key, x), "jax.random.key(0)")
     if key is not None:
-        variables, _ = shapes_of(model, x)
         refused(lambda: model.apply(variables, x, train=True, key=key), "jax.random.key(0)")
 
 
 def test_keys_of_the_old_kind_are_taken():
     x = images(2, 4, 4, 1)
-    old, new = models.fc(3, (4,), 1).init(jax.random.PRNGKey(0), x), models.fc(3, (4,), 1)
-    jax.tree.map(np.testing.assert_array_equal, old, new.init(KEY, x))
+    init = jax.jit(models.fc(3, (4,), 1).init)
+    old, new = init(jax.random.PRNGKey(0), x), init(KEY, x)
+    jax.tree.map(np.testing.assert_array_equal, old, new)
 
 
 @every
@@ -191,7 +195,8 @@ def test_numbers_that_cannot_be_are_refused_when_the_model_is_made(name):
     "autoencoder", [models.dna(3, 2, (5, 4, 3, 4, 5)), models.residual_dna(3)], ids=["dna", "res"]
 )
 def test_pathways_that_are_not_there_are_not_the_last_in_silence(autoencoder):
-    variables = jax.jit(autoencoder.model.init)(KEY, images(1, 8, 8, 1))
+    shapes = jax.eval_shape(autoencoder.model.init, KEY, images(1, 8, 8, 1))
+    variables = jax.tree.map(lambda leaf: images(*leaf.shape), shapes)  # random numbers will do
     for indices in [(3,), (-1,), (0.5,), (True,), np.array([0, 7]), jnp.array([5])]:
         refused(lambda indices=indices: autoencoder.pick(variables, indices), "pathway")
     refused(lambda: autoencoder.pick(variables, ()), "necks")
@@ -203,5 +208,5 @@ def test_pathways_that_are_not_there_are_not_the_last_in_silence(autoencoder):
 
 def test_variables_that_are_none_of_the_networks():
     model, x = models.cnn(3), images(2, 8, 8, 1)
-    for variables in ((), None, {}, model.init(KEY, x)["params"]):
+    for variables in ((), None, {}, jax.jit(model.init)(KEY, x)["params"]):
         refused(lambda variables=variables: model.apply(variables, x))

@@ -1,3 +1,5 @@
+from functools import cache
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -68,14 +70,23 @@ def arguments(rng, height, width, kernel=3, batch=3, channels=2, out=4):
 def derivatives(function, args):
     """Value, gradients of a curved scalar of it, and the gradient of its x-gradient's square."""
 
+    every = lambda f: jax.grad(f, argnums=(0, 1, 2), has_aux=True)  # noqa: E731
+
     def scalar(x, kernel, bias):
-        return jnp.mean(jnp.sin(function(x, kernel, bias)) ** 2)
+        value = function(x, kernel, bias)
+        return jnp.mean(jnp.sin(value) ** 2), value
 
     def penalty(x, kernel, bias):
-        return jnp.sum(jax.grad(scalar)(x, kernel, bias) ** 2)
+        slopes, value = every(scalar)(x, kernel, bias)
+        return jnp.sum(slopes[0] ** 2), (slopes, value)
 
-    every = lambda f: jax.grad(f, argnums=(0, 1, 2))  # noqa: E731
-    return jax.jit(lambda *a: (function(*a), every(scalar)(*a), every(penalty)(*a)))(*args)
+    return jax.jit(every(penalty))(*args)
+
+
+@cache
+def derivatives_of_flax(function, seed, *shape):
+    """Those of Flax, with which every layout is compared: computed once."""
+    return derivatives(function, arguments(np.random.default_rng(seed), *shape))
 
 
 def assert_trees_close(actual, expected, tolerance=2e-5):
@@ -86,33 +97,42 @@ def assert_trees_close(actual, expected, tolerance=2e-5):
 @either
 @layouts
 @pytest.mark.parametrize("size", [(28, 28), (8, 8), (7, 7), (5, 8), (4, 5)], ids=str)
-def test_convolution_and_its_two_derivatives_equal_flax(rng, layout, ours, flax, size):
-    args = arguments(rng, *size)
+def test_convolution_and_its_two_derivatives_equal_flax(layout, ours, flax, size):
+    args = arguments(np.random.default_rng(0), *size)
     actual = derivatives(lambda *a: ours(layout, *a), args)
-    assert_trees_close(actual, derivatives(flax, args))
+    assert_trees_close(actual, derivatives_of_flax(flax, 0, *size))
 
 
 @layouts
 @pytest.mark.parametrize("kernel", [1, 2, 5])
 def test_every_kernel_size_pads_as_flax(rng, layout, kernel):
     args = arguments(rng, 7, 6, kernel)
-    assert_trees_close(ours(layout, *args), flax(*args))
+    actual = jax.jit(lambda *a: ours(layout, *a))(*args)
+    assert_trees_close(actual, jax.jit(flax)(*args))
 
 
 @either
 @layouts
-def test_members_under_vmap_are_each_member_alone(rng, layout, ours, flax):
-    x, kernel, bias = arguments(rng, 8, 8)
-    kernels, biases = np.stack([kernel, 2 * kernel]), np.stack([bias, -bias])
-
+def test_members_under_vmap_are_each_member_alone(layout, ours, flax):
     def members(x, kernels, biases):
         return jax.vmap(lambda k, b: ours(layout, x, k, b))(kernels, biases)
+
+    assert_trees_close(derivatives(members, two_members()), derivatives_alone(flax))
+
+
+def two_members():
+    x, kernel, bias = arguments(np.random.default_rng(0), 8, 8)
+    return x, np.stack([kernel, 2 * kernel]), np.stack([bias, -bias])
+
+
+@cache
+def derivatives_alone(flax):
+    """Those of Flax, one member after the other: computed once for every layout."""
 
     def alone(x, kernels, biases):
         return jnp.stack([flax(x, k, b) for k, b in zip(kernels, biases, strict=True)])
 
-    args = (x, kernels, biases)
-    assert_trees_close(derivatives(members, args), derivatives(alone, args))
+    return derivatives(alone, two_members())
 
 
 @layouts
@@ -126,18 +146,18 @@ def test_leave_undoes_enter_in_pytorch_order(layout):
 @layouts
 @pytest.mark.parametrize("kernel", [1, 2, 4, 5])
 @pytest.mark.parametrize("size", [(7, 6), (4, 5)], ids=str)
-def test_every_kernel_size_pools_as_flax(rng, layout, kernel, size):
-    args = arguments(rng, *size, kernel)
+def test_every_kernel_size_pools_as_flax(layout, kernel, size):
+    args = arguments(np.random.default_rng(0), *size, kernel)
     actual = derivatives(lambda *a: ours_pooled(layout, *a), args)
-    assert_trees_close(actual, derivatives(flax_pooled, args), 2e-4)
+    assert_trees_close(actual, derivatives_of_flax(flax_pooled, 0, *size, kernel), 2e-4)
 
 
 @layouts
 @pytest.mark.parametrize("kernel", [1, 2, 4, 5])
-def test_every_kernel_size_pools_without_padding_as_flax(rng, layout, kernel):
-    args = arguments(rng, 9, 6, kernel)
+def test_every_kernel_size_pools_without_padding_as_flax(layout, kernel):
+    args = arguments(np.random.default_rng(0), 9, 6, kernel)
     actual = derivatives(lambda *a: ours_valid(layout, *a), args)
-    assert_trees_close(actual, derivatives(flax_valid, args), 2e-4)
+    assert_trees_close(actual, derivatives_of_flax(flax_valid, 0, 9, 6, kernel), 2e-4)
 
 
 @pytest.mark.parametrize("pooled", [False, True])
@@ -146,9 +166,14 @@ def test_the_module_without_padding_is_flax_too(rng, pooled, size):
     x, kernel, bias = arguments(rng, 7, 6, size)
     module = Conv(4, 2, size=size, pooled=pooled, valid=True)
     images = BATCH_LAST if jax.default_backend() == "cpu" else BATCH_FIRST
-    made = module.apply({"params": {"kernel": kernel, "bias": bias}}, images.enter(x))
-    expected = flax_valid if pooled else lambda *a: flattened(maps(*a, "VALID"))
-    assert_trees_close(images.leave(made), expected(x, kernel, bias))
+
+    @jax.jit
+    def made(x, kernel, bias):
+        found = module.apply({"params": {"kernel": kernel, "bias": bias}}, images.enter(x))
+        return images.leave(found)
+
+    expected = jax.jit(flax_valid if pooled else lambda *a: flattened(maps(*a, "VALID")))
+    assert_trees_close(made(x, kernel, bias), expected(x, kernel, bias))
 
 
 @layouts
@@ -156,7 +181,8 @@ def test_of_equal_corners_the_first_takes_the_gradient_of_a_pooled_convolution(l
     """On a flat image all corners tie; a kernel of one tap shows which of them was taken."""
     tap = np.zeros((1, 1, 1, 1), np.float32) + 1
     flat = np.ones((1, 4, 4, 1), np.float32)
-    gradient = jax.grad(lambda x: ours_pooled(layout, x, tap, np.zeros(1, np.float32)).sum())(flat)
+    total = lambda x: ours_pooled(layout, x, tap, np.zeros(1, np.float32)).sum()  # noqa: E731
+    gradient = jax.jit(jax.grad(total))(flat)
     np.testing.assert_array_equal(gradient[0, :2, :2, 0], [[1, 0], [0, 0]])
 
 
@@ -201,8 +227,9 @@ def test_images_undoes_enter(rng, layout):
 @layouts
 def test_pooling_drops_an_odd_row_in_either_layout(rng, layout):
     x = np.float32(rng.normal(size=(3, 7, 5, 2)))
-    pooled = nn.max_pool(nn.relu(x), (2, 2), (2, 2))
-    np.testing.assert_array_equal(layout.leave(relu_max_pool(layout.enter(x))), flattened(pooled))
+    pooled = jax.jit(lambda x: flattened(nn.max_pool(nn.relu(x), (2, 2), (2, 2))))(x)
+    made = jax.jit(lambda x: layout.leave(relu_max_pool(layout.enter(x))))(x)
+    np.testing.assert_array_equal(made, pooled)
 
 
 @pytest.mark.parametrize("rectify", [True, False])
@@ -220,7 +247,7 @@ def test_max_pooling_equals_pytorch_with_ties(rng, size, rectify):
 
 
 def test_the_first_of_four_equals_takes_the_whole_gradient():
-    gradient = jax.grad(lambda x: relu_max_pool(x).sum())(jnp.ones((1, 2, 2, 1)))
+    gradient = jax.jit(jax.grad(lambda x: relu_max_pool(x).sum()))(jnp.ones((1, 2, 2, 1)))
     np.testing.assert_array_equal(gradient[0, ..., 0], [[1, 0], [0, 0]])
 
 
@@ -228,7 +255,7 @@ def test_second_derivative_through_the_pool(rng):
     """Of the square of the maximum: 2 at the winner, where it is above zero."""
     x = jnp.array([[1.0, 3.0], [2.0, -1.0]]).reshape(1, 2, 2, 1)
     slope = jax.grad(lambda x: jnp.sum(relu_max_pool(x) ** 2))
-    curvature = jax.grad(lambda x: jnp.sum(slope(x)))(x)
+    curvature = jax.jit(jax.grad(lambda x: jnp.sum(slope(x))))(x)
     np.testing.assert_allclose(curvature[0, ..., 0], [[0, 2], [0, 0]])
 
 
@@ -253,8 +280,10 @@ def test_layers_draw_weights_and_biases_as_pytorch(layer, x, fan_in):
 
 def test_batch_norm_keeps_nine_tenths_of_its_running_mean(rng):
     x = np.float32(rng.normal(2.0, 3.0, size=(50, 4)))
-    start = batch_norm(False).init(jax.random.key(0), x)
-    _, updated = batch_norm(True).apply(start, x, mutable=["batch_stats"])
+    start = jax.jit(batch_norm(False).init)(jax.random.key(0), x)
+    _, updated = jax.jit(lambda v, x: batch_norm(True).apply(v, x, mutable=["batch_stats"]))(
+        start, x
+    )
     np.testing.assert_allclose(updated["batch_stats"]["mean"], 0.1 * x.mean(0), rtol=1e-5)
 
 
@@ -266,21 +295,21 @@ def test_batch_norm_of_nearly_dead_features_equals_float64(rng, ratio, axis):
     cotangent = np.float32(rng.normal(size=x.shape))
     turn = (lambda a: a.T) if axis == 0 else (lambda a: a)
     layer = batch_norm(True, axis=axis)
-    variables = layer.init(jax.random.key(0), turn(x))
+    variables = jax.jit(layer.init)(jax.random.key(0), turn(x))
 
     @jax.jit
-    def run(x):
-        return layer.apply(variables, x, mutable=["batch_stats"])
+    def run(x, cotangent):
+        apply = lambda x: layer.apply(variables, x, mutable=["batch_stats"])  # noqa: E731
+        made, back, updated = jax.vjp(apply, x, has_aux=True)
+        return made, back(cotangent)[0], updated
 
-    made, back, updated = jax.vjp(run, turn(x), has_aux=True)
+    made, slope, updated = run(turn(x), turn(cotangent))
     exact = x.astype(np.float64)
     scale = 1 / np.sqrt(exact.var(0) + 1e-5)
     normal = (exact - exact.mean(0)) * scale
     along = cotangent.mean(0) + normal * (cotangent * normal).mean(0)
     rounding = 2e-6 + 2e-7 * ratio
     np.testing.assert_allclose(turn(made), normal, atol=rounding)
-    np.testing.assert_allclose(
-        turn(back(turn(cotangent))[0]), scale * (cotangent - along), atol=rounding
-    )
+    np.testing.assert_allclose(turn(slope), scale * (cotangent - along), atol=rounding)
     variance = updated["batch_stats"]["var"]
     np.testing.assert_allclose(variance, 0.9 + 0.1 * exact.var(0), rtol=1e-5)  # over N, as Flax

@@ -51,7 +51,7 @@ def dense(params, x):
 
 def test_features_of_a_readers_module(x):
     module = Readers()
-    variables = from_linen(module).init(KEY, x)
+    variables = jax.jit(from_linen(module).init)(KEY, x)
     assert set(variables) == {"params"}
     p = variables["params"]
     pre = dense(p["block"]["Dense_0"], x.reshape(6, -1))
@@ -97,7 +97,7 @@ def test_a_module_may_return_outputs_of_its_own(x):
             return Outputs(nn.Dense(3)(hidden), {"hidden": hidden}, reconstruction=x)
 
     model = from_linen(WithTaps(), "hidden")
-    outputs, _ = jax.jit(model.apply)(model.init(KEY, x), x)
+    outputs, _ = jax.jit(model.apply)(jax.jit(model.init)(KEY, x), x)
     assert outputs.taps["hidden"].shape == (6, 5)
     np.testing.assert_array_equal(outputs.reconstruction, x)
 
@@ -105,7 +105,7 @@ def test_a_module_may_return_outputs_of_its_own(x):
 @pytest.fixture
 def regularised(x):
     model = from_linen(Regularised(), "Dense_0", train_argument="learning")
-    return model, model.init(KEY, x)
+    return model, jax.jit(model.init)(KEY, x)
 
 
 def test_batch_norm_moves_in_training_and_not_in_eval(regularised, x):
@@ -230,11 +230,11 @@ def test_the_features_of_any_block(model, side, widths, rng):
     """One row an image, whatever the layout of the maps; they do not change the logits."""
     x = np.float32(rng.uniform(size=(3, side, side, 1)))
     usual = model()
-    variables = usual.init(KEY, x)
-    logits = usual.apply(variables, x)[0].logits
+    variables = jax.jit(usual.init)(KEY, x)
+    logits = jax.jit(usual.apply)(variables, x)[0].logits
     for block, width in enumerate(widths, start=1):
-        outputs = model(feature_block=block).apply(variables, x)[0]
-        alone = model(feature_block=block).apply(variables, x[1:2])[0]
+        apply = jax.jit(model(feature_block=block).apply)
+        outputs, alone = (apply(variables, given)[0] for given in (x, x[1:2]))
         assert outputs.taps["features"].shape == (3, width)
         np.testing.assert_allclose(outputs.taps["features"][1:2], alone.taps["features"], atol=1e-5)
         np.testing.assert_allclose(outputs.logits, logits, atol=1e-6)

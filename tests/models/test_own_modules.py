@@ -102,7 +102,7 @@ RIGHT = {
 def test_a_flag_named_rightly_trains_in_training_alone(name):
     net, argument = RIGHT[name]
     model = from_linen(net, train_argument=argument)
-    variables = model.init(KEY, X)
+    variables = jax.jit(model.init)(KEY, X)
     apply = jax.jit(model.apply, static_argnames="train")
     calm, unchanged = apply(variables, X)
     np.testing.assert_allclose(calm.logits[:2], apply(variables, X[:2])[0].logits, atol=1e-5)
@@ -218,9 +218,10 @@ def test_what_is_no_module_or_has_no_such_argument_is_refused_when_made(name):
 )
 def test_what_is_right_is_taken(net, argument, collections):
     model = from_linen(net, train_argument=argument)
-    variables = model.init(KEY, X)
+    variables = jax.jit(model.init)(KEY, X)
     assert set(variables) == collections
-    assert model.apply(variables, X, train=True, key=KEY)[0].logits.shape == (6, 3)
+    apply = jax.jit(partial(model.apply, train=True))
+    assert apply(variables, X, key=KEY)[0].logits.shape == (6, 3)
 
 
 def test_what_is_sown_is_no_variable():
@@ -241,12 +242,13 @@ def test_what_is_sown_is_no_variable():
 
 def test_taps_left_in_the_variables_are_not_taken_for_features():
     net = models.CNNModule(3)
-    variables = net.init(KEY, np.zeros((6, 8, 8, 1), np.float32))
+    variables = jax.jit(net.init)(KEY, np.zeros((6, 8, 8, 1), np.float32))
     assert "taps" in variables
     x = np.float32(np.random.default_rng(1).uniform(size=(6, 8, 8, 1)))
     model = models.cnn(3)
-    outputs = model.apply(variables, x)[0]
-    clean = model.apply({"params": variables["params"]}, x)[0]
+    apply = jax.jit(model.apply)
+    outputs = apply(variables, x)[0]
+    clean = apply({"params": variables["params"]}, x)[0]
     np.testing.assert_array_equal(outputs.taps["features"], clean.taps["features"])
 
 
