@@ -1,7 +1,7 @@
 """Detection by disagreement end to end on the embedded digits, in every way to differ."""
 
-from itertools import combinations
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import jax

@@ -16,9 +16,10 @@ import pytest
 from tests.data.fixtures import REPOSITORY
 
 
-def start(*words, devices=1, **environment):
-    # compiled as users do, not in the suite's haste: in question is how that rounds
-    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=3"
+def start(*words, devices=1, level=3, **environment):
+    # compiled as users do, not in the suite's haste, where in question is how that rounds
+    flags = f"--xla_force_host_platform_device_count={devices} "
+    flags += f"--xla_backend_optimization_level={level}"
     return subprocess.Popen(
         [sys.executable, "-m", *map(str, words)],
         cwd=REPOSITORY,
@@ -40,7 +41,8 @@ def two_processes(*words):
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     joined = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
-    finished(*(start(*words, JAX_PROCESS_ID=str(number), **joined) for number in (0, 1)))
+    each = [{**joined, "JAX_PROCESS_ID": str(number)} for number in (0, 1)]
+    finished(*(start(*words, level=0, **environment) for environment in each))
 
 
 def arrays(path):
@@ -51,7 +53,7 @@ def arrays(path):
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     out = tmp_path_factory.mktemp("alone") / "out.npz"
-    finished(start("tests.shared_out", out))
+    finished(start("tests.shared_out", out, level=0))
     return arrays(out)
 
 

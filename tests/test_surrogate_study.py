@@ -77,12 +77,8 @@ def test_stopped_beside_the_surrogate_and_resumed_equals_uninterrupted(
 @pytest.mark.slow
 def test_from_attacks_the_networks_of_another_run(study, tmp_path):
     out = tmp_path / "again"
-    small(out, "--from", study, "--eps", "0.05")
-    here, there = (
-        [row["value"] for row in results.select(results.read(at)["rows"], metric="clean_accuracy")]
-        for at in (out, study)
-    )
-    assert here == there
+    small(out, "--from", study, "--pgd-examples", "30")  # of no matter to FGSM
+    assert results.read(out)["rows"] == results.read(study)["rows"]
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,31 @@ def test_networks_trained_on_fgsm_images_are_compared_among_themselves():
     assert found["AE + FGSM"].startswith("-0.200 ±")
 
 
+def test_three_members_have_every_way_a_column_of_its_own():
+    members, keys = "123", {"model": "fc", "variant": "plain", "seed": 0, "n": 10}
+    both = [(one, other) for one in members for other in members if one != other]
+    rows = [{"metric": "clean_accuracy", "value": 0.9, "target": m, **keys} for m in members]
+    for one, other in both:
+        value = float(f"0.{one}{other}")
+        score = {"value": value, **keys, "features_of": other, "from_features_of": one}
+        attacked = {"value": value, **keys, **AT, "source": one}
+        rows += [{"metric": "r_squared", **score}, {"metric": "r_squared", **attacked, **score}]
+        rows += [{"metric": "transfer_rate", **attacked, "target": other}]
+    expected = {f"{one}→{other}": f"0.{one}{other}0" for one, other in both}
+    assert [*expected] == ["1→2", "1→3", "2→1", "2→3", "3→1", "3→2"]
+    for make, what in (
+        (networks.networks, "R² "),
+        (transfer.transfer, ""),
+        (transfer.adversarial_features, "R² "),
+    ):
+        found = line(make(rows), "plain")
+        headings = [what + way for way in expected]
+        assert [name for name in found if name in headings] == headings, make
+        assert [found[name][:5] for name in headings] == [*expected.values()], make
+    accuracies = line(networks.accuracies(rows), "plain")
+    assert [accuracies[f"network {member}"] for member in members] == ["0.900"] * 3
+
+
 def test_bars_within_a_cell_do_not_end_it():
     table = Table("", ["|cosine|", "seeds"], [["0.5", "2"]])
     assert markdown(table).splitlines() == [
