@@ -1,6 +1,7 @@
 """What every floor's tests share: real data, published weights, one seeded generator."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -25,6 +26,30 @@ def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     jax.config.update("jax_compilation_cache_dir", str(folder / "jaxadv" / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
     return folder
+
+
+COMPILED: list[float] = []  # the seconds that each program took since the last were forgotten
+MANY = 1000  # programs, that is some 1.5 GB
+
+
+def compiled(event: str, seconds: float, **_: object) -> None:
+    if event == "/jax/core/compile/backend_compile_duration":
+        COMPILED.append(seconds)
+
+
+jax.monitoring.register_event_duration_secs_listener(compiled)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs() -> Iterator[None]:
+    """A process forgets its programs once they are many: kept to the end, they took 5 GB.
+
+    Not after each module, as some of them are met again.
+    """
+    yield
+    if len(COMPILED) > MANY:
+        jax.clear_caches()
+        COMPILED.clear()
 
 
 jax.devices()  # one, whatever a script that runs in this process asks for
