@@ -31,6 +31,30 @@ def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
         yield folder
 
 
+COMPILED: list[float] = []  # the seconds that each program took since the last were forgotten
+MANY = 1000  # programs, that is some 1.5 GB
+
+
+def compiled(event: str, seconds: float, **_: object) -> None:
+    if event == "/jax/core/compile/backend_compile_duration":
+        COMPILED.append(seconds)
+
+
+jax.monitoring.register_event_duration_secs_listener(compiled)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs() -> Iterator[None]:
+    """A process forgets its programs once they are many: kept to the end, they took 5 GB.
+
+    Not after each module, as some of them are met again.
+    """
+    yield
+    if len(COMPILED) > MANY:
+        jax.clear_caches()
+        COMPILED.clear()
+
+
 jax.devices()  # one, whatever a script that runs in this process asks for
 
 
