@@ -37,6 +37,8 @@ def main() -> None:
         if not words:
             listed()
             return
+        if words[0] in study.names():
+            raise UserError(f"{words[0]} is a study: python -m experiments.{words[0]}")
         if words[0] not in TOOLS:
             raise UserError(f"{words[0]}: give plot, merge or page, or nothing to list the studies")
         cli.read_arguments(TOOLS[words[0]], f"experiments {words[0]}", args=words[1:])()

@@ -16,7 +16,7 @@ Against that count the attack to fear is `min`, which raises the least of the lo
 
 from dataclasses import dataclass
 
-from experiments.frame import answers, autoencoders, published, settings
+from experiments.frame import answers, autoencoders, pathway_figures, published, settings
 from experiments.frame.autoencoders import QUICK, SMOKE, Network
 from experiments.frame.grid import Cohort
 from experiments.frame.job import Job
@@ -134,8 +134,8 @@ STUDY = Study(
     measured=autoencoders.measured,
     check_settings=check_settings,
     check=autoencoders.check_sizes,
-    tables=autoencoders.TABLES,
-    figures=autoencoders.FIGURES,
+    tables=pathway_figures.TABLES,
+    figures=pathway_figures.FIGURES,
     always=("any_correct",),
     shown_eps=0.05,
     shown_arrays=("pictures",),

@@ -11,7 +11,7 @@ finds that the more are, the more often some reconstruction survives an attack.
 from dataclasses import dataclass
 from functools import partial
 
-from experiments.frame import answers, autoencoders, settings
+from experiments.frame import answers, autoencoders, pathway_figures, settings
 from experiments.frame.autoencoders import QUICK, SMOKE, Network
 from experiments.frame.grid import Cohort
 from experiments.frame.run import main
@@ -87,8 +87,8 @@ STUDY = Study(
     measured=autoencoders.measured,
     check_settings=check_settings,
     check=autoencoders.check_sizes,
-    tables=autoencoders.TABLES,
-    figures=autoencoders.FIGURES,
+    tables=pathway_figures.TABLES,
+    figures=pathway_figures.FIGURES,
     always=("any_correct",),
     shown_eps=0.05,
     shown_arrays=("pictures",),

@@ -200,6 +200,7 @@ def _compare(directory: Path, wanted: dict[str, Any]) -> None:
         return
     apart = differences(wanted, found, both=True)[:3]
     words = ", ".join(f"{name} {there!r}, now {here!r}" for name, here, there in apart)
+    words = words or "its settings stand in other groups"
     raise UserError(
         f"{directory}: holds a run of another configuration ({words}); choose a new --out"
     )

@@ -97,6 +97,8 @@ def test_every_study_is_listed_with_its_presets(capsys):
 
 def test_a_tool_that_there_is_not(capsys):
     assert "draw: give plot, merge or page" in refused(capsys, tool, "draw")
+    said = refused(capsys, tool, "dverge", "--preset", "smoke")
+    assert "dverge is a study: python -m experiments.dverge" in said
 
 
 CONFIG = {"preset": "smoke", "training": {"epochs": 4, "eps": [0.1]}, "data": {"dataset": "digits"}}

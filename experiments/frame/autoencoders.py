@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from experiments.frame import figures, parts, settings, trials
-from experiments.frame.finished import Finished
+from experiments.frame import parts, settings, trials
 from experiments.frame.grid import Cohort, Variant
 from experiments.frame.job import Job
 from experiments.frame.measure import features
@@ -18,9 +17,8 @@ from experiments.frame.measure import pathways as of_pathways
 from experiments.frame.measure.pathways import ON_FGSM
 from experiments.frame.parts import Measured
 from experiments.frame.settings import Batch, Count, Radii
-from experiments.frame.tables import pathways as tables_of
 from experiments.frame.trials import Trial
-from jaxadv import attacks, models, plots, training
+from jaxadv import attacks, models, training
 from jaxadv.attacks import example_keys, fgsm
 from jaxadv.data import Dataset, Splits
 from jaxadv.data.augment import cropped, mirrored
@@ -29,8 +27,6 @@ from jaxadv.defences.regularised import Shown
 from jaxadv.ensemble import Ensemble, pathways, predict
 from jaxadv.losses import check_regression, reconstruct_in
 from jaxadv.models import Autoencoder, Model
-from jaxadv.plots.reduce import distinct
-from jaxadv.results import select
 from jaxadv.training import State
 from jaxadv.types import Array, Key, Variables
 
@@ -241,40 +237,3 @@ def measured(job: Job[Any], state: State) -> Measured:
     if job.cohort.own.pictured and not job.cohort.name.endswith(AFTER):
         found.append(of_pathways.pictures(job, state))
     return parts.together(found)
-
-
-TABLES = (tables_of.reconstructions, tables_of.survival, tables_of.single)
-
-
-def survival(run: Finished, folder: Any) -> None:
-    """Figs 6 to 9 of Wiedeman & Wang: how often any reconstruction is read rightly."""
-    label = "any reconstruction right"
-    options: dict[str, Any] = {"down": "combine", "label": label, "separate": False}
-    plots.metric_lines(run.rows, "any_correct", folder / "accuracy.png", **options)
-
-
-def rates(run: Finished, folder: Any) -> None:
-    """The preprint's panels of metrics, in a file for each way of joining the pathways."""
-    shares = [
-        {**row, "share_of": row["metric"].replace("_", " "), "metric": "share"}
-        for row in run.rows
-        if row["metric"] in list(tables_of.RATES)[1:]
-    ]
-    for combine in distinct(shares, "combine"):
-        path = folder / f"metrics-{figures.file_name(combine)}.png"
-        options: dict[str, Any] = {"down": "share_of", "separate": False}
-        plots.metric_lines(select(shares, combine=combine), "share", path, **options)
-
-
-def pictures(run: Finished, folder: Any) -> None:
-    """Examples of which one reconstruction is read rightly and another is not."""
-    arrays = run.arrays("pictures")
-    if not arrays:
-        figures.say(f"{run.directory}: without predictions.npz, no pictures")
-        return
-    titles = ("natural", "perturbed", "read wrongly", "read rightly")
-    images = dict(zip(titles, arrays["pictures"], strict=True))
-    plots.picture_rows(images, folder / "pictures.png")
-
-
-FIGURES = (survival, rates, pictures)

@@ -57,6 +57,17 @@ def read(directory: Path, find: Any) -> "tuple[Study[Any], Finished]":
         study = find(content["experiment"])
     except UserError as error:
         raise UserError(f"{path}: {error}; no tables and figures are known for it") from None
+    check_content(content, path, study)
+    kept_in = content.get("environment")
+    return study, Finished(directory, study.name, content["config"], kept_in, content["rows"])
+
+
+def check_content(content: Mapping[str, Any], path: Path, study: "Study[Any]") -> None:
+    """Refuse results that lack what the study's tables and figures need.
+
+    Raises:
+        UserError: if so; where they carry no sum, a line says so.
+    """
     rows = content["rows"]
     if not rows:
         raise UserError(f"{path}: holds no rows; run the experiment again")
@@ -68,8 +79,6 @@ def read(directory: Path, find: Any) -> "tuple[Study[Any], Finished]":
         _check_seeds(metric, content, path)
     if sums.KEY not in content:
         sums.say_none(path)
-    kept_in = content.get("environment")
-    return study, Finished(directory, study.name, content["config"], kept_in, rows)
 
 
 def _check_seeds(metric: str, content: Mapping[str, Any], path: Path) -> None:
@@ -111,9 +120,10 @@ def is_finished(out: Path, study: "Study[Any]", config: Mapping[str, Any]) -> bo
     path = out / "results.json"
     if not path.exists():
         return False
-    found = read(out, lambda _: study)[1] if results.read(out)["experiment"] == study.name else None
-    if found is None or found.config != plain(config, "config"):
+    content = results.read(out)
+    if content["experiment"] != study.name or content["config"] != plain(config, "config"):
         raise UserError(f"{path}: of other settings than config.json beside it; choose a new --out")
+    check_content(content, path, study)
     kept.clear(out / PARTS)
     return True
 
