@@ -108,7 +108,7 @@ def show(name: str, predict: Predict, data: Dataset) -> None:
         steps = {"FGSM": (fgsm(eps), data), "PGD-40": (pgd(eps, 3 / 255, random_start=False), few)}
         for title, (attack, images) in steps.items():
             before = success(predict, images, attack, by_cross_entropy)
-            after = success(predict, images, attack, attacks.ensemble)
+            after = success(predict, images, attack, attacks.joint)
             print(
                 f"| {name} | {title} | {eps} | {len(images.labels):,} | "
                 f"{rounded(predict, images):.4f} | "

@@ -133,7 +133,7 @@ def paired(state: State, seeds: int) -> State:
         return np.concatenate([np.stack([first, other], axis=1) for other in others])
 
     variables = jax.tree.map(pairs, state.variables)
-    lengths = {name: value[seeds:] for name, value in state.settings.items()}
+    lengths = {name: value[seeds:] for name, value in state.varied.items()}
     return State(variables, (), state.epoch[seeds:], state.seed[seeds:], lengths)
 
 

@@ -13,8 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxadv.attacks import Attack, CarliniWagner, Flags, example_keys
-from jaxadv.attacks import ensemble as ensemble_direction
+from jaxadv.attacks import Attack, CarliniWagner, Flags, example_keys, joint
 from jaxadv.attacks.flags import warn
 from jaxadv.checks import check_flag, check_function, check_key, check_whole, is_traced, numbers
 from jaxadv.data.batches import to_float
@@ -120,7 +119,7 @@ def craft(
 ) -> Array:
     """Adversarial images `[N, …]` for the chosen members, float32 in the attack's bounds.
 
-    combine: how several members are joined; see `attacks.ensemble`.
+    combine: how several members are joined; see `attacks.joint`.
     chunk: images attacked at once, at most.
     indices: `[N]`, of each example in the data set it was taken from; default 0 … N − 1.
     targets: `[N]`, the classes that the images are to be taken for; None is any but their own.
@@ -158,7 +157,7 @@ def _crafted(
 
     def perturb(images: Array, classes: Array, keys: Key) -> tuple[Array, Flags]:
         read = predict(source, chosen)
-        direction = ensemble_direction(read, classes, combine, targeted=aims.targeted)
+        direction = joint(read, classes, combine, targeted=aims.targeted)
         return attack.flagged(direction, to_float(images), keys)
 
     check_whole("chunk", chunk, 1)

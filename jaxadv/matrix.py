@@ -137,7 +137,7 @@ def transfer(
         compiles nothing again while the functions are the same objects.
     targets: `[N]`, the classes that images are to be taken for; none their own.
     joint: names of more sources to the names of the models that each attacks at once, joined as
-        `combine` says (`attacks.ensemble`); of lists the first with the first and so on.
+        `combine` says (`attacks.joint`); of lists the first with the first and so on.
     key: of random starts; default `jax.random.key(0)`. chunk: images attacked at once, at most.
     keep: how many adversarial images to return of each source and radius, the first ones.
 

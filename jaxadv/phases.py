@@ -24,17 +24,17 @@ class State(NamedTuple):
     """One run in training; with a leading axis, all of them.
 
     variables: the ensemble's.
-    optimizers: one Optax state a phase, empty for a phase that shares another's.
+    opt_states: one Optax state a phase, empty for a phase that shares another's.
     epoch: `[]` int32, epochs done.
     seed: `[]` uint32; every key is derived from it and the epoch, so none is stored.
-    settings: scalars that vary between runs, handed to the losses.
+    varied: scalars that vary between runs, handed to the losses.
     """
 
     variables: Variables
-    optimizers: tuple[PyTree, ...]
+    opt_states: tuple[PyTree, ...]
     epoch: Array
     seed: Array
-    settings: dict[str, Array]
+    varied: dict[str, Array]
 
 
 def is_parameter(path: tuple[Any, ...]) -> bool:
@@ -53,7 +53,7 @@ def _any_data(variables: Variables, dataset: Dataset) -> None:
 class Phase(NamedTuple):
     """One kind of update.
 
-    loss: `(variables, batch, key, epoch, settings) -> (scalar, (variables, metrics))`; the
+    loss: `(variables, batch, key, epoch, varied) -> (scalar, (variables, metrics))`; the
         variables come back with updated BatchNorm statistics, the metrics are scalars.
     optimizer: any Optax gradient transformation.
     transform: `(state, batch, key) -> batch`, for adversarial or superimposed batches.
@@ -87,7 +87,7 @@ def merge(trained: PyTree, fixed: PyTree) -> Variables:
     )
 
 
-def first_optimizers(phases: Sequence[Phase], variables: Variables) -> tuple[PyTree, ...]:
+def first_opt_states(phases: Sequence[Phase], variables: Variables) -> tuple[PyTree, ...]:
     """Every phase's Optax state before training; empty for one that shares another's."""
     return tuple(
         phase.optimizer.init(split(variables, phase)[0]) if phase.shares is None else ()
@@ -117,8 +117,8 @@ def check_phases(phases: Any) -> None:
             )
 
 
-def check_seeds(seeds: Any, settings: Mapping[str, ArrayLike]) -> None:
-    """Refuse what is no list of seeds, and settings that have not one value for each.
+def check_seeds(seeds: Any, varied: Mapping[str, ArrayLike]) -> None:
+    """Refuse what is no list of seeds, and scalars that have not one value for each.
 
     Raises:
         UserError: if so.
@@ -131,13 +131,15 @@ def check_seeds(seeds: Any, settings: Mapping[str, ArrayLike]) -> None:
     whole = np.issubdtype(found.dtype, np.integer)
     if not whole or found.min() < 0 or found.max() >= 2**32:
         raise UserError(f"seeds {found.tolist()}: give whole numbers from 0 to {2**32 - 1}")
-    if not isinstance(settings, Mapping):
-        raise UserError(f"a {type(settings).__name__} for settings: give {{name: one value a run}}")
-    for name, values in settings.items():
-        numbers(f"setting {name!r}", values, "give one number a seed")
+    if not isinstance(varied, Mapping):
+        raise UserError(
+            f"a {type(varied).__name__} for scalars that vary: give {{name: one value a run}}"
+        )
+    for name, values in varied.items():
+        numbers(f"scalar {name!r}", values, "give one number a seed")
         if np.shape(values) != found.shape:
             raise UserError(
-                f"setting {name!r} of shape {np.shape(values)}: give one value for each of "
+                f"scalar {name!r} of shape {np.shape(values)}: give one value for each of "
                 f"{len(found)} seeds"
             )
 

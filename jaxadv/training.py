@@ -1,6 +1,6 @@
 """`fit`: an epoch is one compiled scan, and the runs of a study are one program.
 
-A *run* is one seed with the settings that vary between runs (λ, say). Training is a list of
+A *run* is one seed with the scalars that vary between runs (λ, say). Training is a list of
 phases taken in turn, on every batch or one after another over all of them: one phase for
 decorrelation, two for alternating objectives. What a phase does not train stays as it is; its loss
 applies that part in eval mode.
@@ -37,7 +37,7 @@ from jaxadv.phases import (  # noqa: F401 (names of this module too)
     Turns,
     check_phases,
     check_seeds,
-    first_optimizers,
+    first_opt_states,
     is_parameter,
     merge,
     of_loss,
@@ -45,6 +45,7 @@ from jaxadv.phases import (  # noqa: F401 (names of this module too)
     split,
 )
 from jaxadv.precision import in_float32
+from jaxadv.streams import Stream, stream
 from jaxadv.types import Array, Key, PyTree, Variables
 
 
@@ -53,11 +54,11 @@ def init(
     phases: Sequence[Phase],
     dataset: Dataset,
     seeds: Sequence[int],
-    settings: Mapping[str, ArrayLike] | None = None,
+    varied: Mapping[str, ArrayLike] | None = None,
 ) -> State:
     """The state of every run before training, leading axis `len(seeds)`.
 
-    settings: for each name one value a run, traced: runs that differ in them share one program.
+    varied: for each name one value a run, traced: runs that differ in them share one program.
 
     Two runs of one seed begin at the same weights and see the same batches.
 
@@ -70,21 +71,21 @@ def init(
     ([0, 1], [0, 0])
 
     Raises:
-        UserError: seeds, phases, settings or data that are none, do not fit each other, or whose
+        UserError: seeds, phases, scalars or data that are none, do not fit each other, or whose
             states do not fit into memory.
     """
     check_phases(phases)
     check_dataset(dataset)
-    check_seeds(seeds, settings or {})
+    check_seeds(seeds, varied or {})
     check_function("init", ensemble_init, "a function (key, x) -> variables, ensemble.init say")
     example = take(dataset, jnp.zeros(1, jnp.int32)).images
 
-    def one(seed: Array, settings: dict[str, Array]) -> State:
-        variables = ensemble_init(jax.random.fold_in(jax.random.key(seed), 0), example)
-        optimizers = first_optimizers(phases, variables)
-        return State(variables, optimizers, jnp.zeros((), jnp.int32), seed, settings)
+    def one(seed: Array, varied: dict[str, Array]) -> State:
+        variables = ensemble_init(stream(seed, Stream.WEIGHTS), example)
+        opt_states = first_opt_states(phases, variables)
+        return State(variables, opt_states, jnp.zeros((), jnp.int32), seed, varied)
 
-    values = {name: jnp.asarray(v, jnp.float32) for name, v in (settings or {}).items()}
+    values = {name: jnp.asarray(v, jnp.float32) for name, v in (varied or {}).items()}
     scalars = {name: jax.ShapeDtypeStruct((), jnp.float32) for name in values}
     run = jax.eval_shape(one, jax.ShapeDtypeStruct((), jnp.uint32), scalars)
     check_memory(run, len(seeds))
@@ -94,7 +95,7 @@ def init(
 
 
 def onward(state: State, phases: Sequence[Phase]) -> State:
-    """Trained runs at the beginning of another training: their variables, fresh optimizers.
+    """Trained runs at the beginning of another training: their variables, fresh opt_states.
 
     A copy: `fit` may take it and leave the state it was made from.
 
@@ -103,8 +104,8 @@ def onward(state: State, phases: Sequence[Phase]) -> State:
     """
     check_phases(phases)
     copied = jax.jit(partial(jax.tree.map, jnp.copy))(state)
-    optimizers = jax.jit(jax.vmap(partial(first_optimizers, phases)))(copied.variables)
-    return copied._replace(optimizers=optimizers, epoch=jnp.zeros_like(copied.epoch))
+    opt_states = jax.jit(jax.vmap(partial(first_opt_states, phases)))(copied.variables)
+    return copied._replace(opt_states=opt_states, epoch=jnp.zeros_like(copied.epoch))
 
 
 def _update(
@@ -116,15 +117,15 @@ def _update(
 
     def loss(trained: PyTree) -> tuple[Array, tuple[Variables, Metrics]]:
         variables = merge(trained, fixed)
-        return of_loss(phase.loss(variables, batch, loss_key, state.epoch, state.settings))
+        return of_loss(phase.loss(variables, batch, loss_key, state.epoch, state.varied))
 
     (value, (variables, metrics)), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
     own = index if phase.shares is None else phase.shares
-    updates, optimizer = phase.optimizer.update(gradient, state.optimizers[own], trained)
+    updates, optimizer = phase.optimizer.update(gradient, state.opt_states[own], trained)
     _, statistics = split(variables, phase)
     variables = merge(optax.apply_updates(trained, updates), statistics)
-    optimizers = (*state.optimizers[:own], optimizer, *state.optimizers[own + 1 :])
-    return state._replace(variables=variables, optimizers=optimizers), {"loss": value, **metrics}
+    opt_states = (*state.opt_states[:own], optimizer, *state.opt_states[own + 1 :])
+    return state._replace(variables=variables, opt_states=opt_states), {"loss": value, **metrics}
 
 
 @in_float32
@@ -136,7 +137,7 @@ def epoch(
     turns: Turns = "batches",
 ) -> tuple[State, Metrics]:
     """One epoch of one run: the state after it and each metric's mean over the steps, pure."""
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(state.seed), 1), state.epoch)
+    key = jax.random.fold_in(stream(state.seed, Stream.TRAINING), state.epoch)
     numbered = tuple(enumerate(phases))
     passes = [numbered] if turns == "batches" else [(one,) for one in numbered]
     metrics: Metrics = {}
@@ -219,9 +220,9 @@ def fit(
         check_function("monitor", monitor, "a function (variables, batch) -> metrics")
     if not isinstance(state, State):
         raise UserError(f"a {type(state).__name__} for a state: give what training.init returned")
-    if len(state.optimizers) != len(phases):
+    if len(state.opt_states) != len(phases):
         raise UserError(
-            f"{len(phases)} phases, a state of {len(state.optimizers)}: give the phases that "
+            f"{len(phases)} phases, a state of {len(state.opt_states)}: give the phases that "
             "`init` or `onward` was given"
         )
     first = jax.eval_shape(partial(jax.tree.map, lambda leaf: leaf[0]), state.variables)

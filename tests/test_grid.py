@@ -36,7 +36,7 @@ def test_what_is_trained_has_the_order_of_the_rows():
     (job,) = jobs_of("decorrelated_pairs", load_dataset("digits"), *words)
     state = job.begun([decorrelation(job.ensemble, optax.sgd(0.1))])
     named = {0.0: "plain", np.float32(0.05): "decorrelated"}
-    trained = zip(state.settings["strength"], state.seed, strict=True)
+    trained = zip(state.varied["strength"], state.seed, strict=True)
     expected = [(of["variant"], of["seed"]) for of in job.runs()]
     assert [(named[float(strength)], int(seed)) for strength, seed in trained] == expected
     assert expected == [(v, s) for v in ("plain", "decorrelated") for s in (7, 8)]

@@ -28,7 +28,7 @@ def test_pairs_are_the_first_length_with_each_other_of_one_seed():
     expected = [[70, 71], [80, 81], [70, 72], [80, 82]]
     np.testing.assert_array_equal(pairs.variables["w"], expected)
     np.testing.assert_array_equal(pairs.seed, [7, 8, 7, 8])
-    np.testing.assert_array_equal(pairs.settings["gradient_norm"], [1, 1, 2, 2])
+    np.testing.assert_array_equal(pairs.varied["gradient_norm"], [1, 1, 2, 2])
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ CASES = {
     "plain": Case(defences.regularised(PAIR, SGD, joined="root_sum_square"), {}),
     "decorrelation": Case(defences.decorrelation(PAIR, SGD), {"strength": 0.7}),
     "decorrelation both ways": Case(
-        defences.decorrelation(PAIR, SGD, direction="both"), {"strength": 0.7}
+        defences.decorrelation(PAIR, SGD, regress="both"), {"strength": 0.7}
     ),
     "decorrelation beside a surrogate": Case(
         defences.decorrelation(BESIDE, SGD), {"strength": 0.7}, BESIDE

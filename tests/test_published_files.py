@@ -59,7 +59,7 @@ def state_of(folder: Path, *words: object):
 @pytest.mark.parametrize("inside", ["", "classifier_exp", CNNS])
 def test_a_clone_is_begun_at(clone, inside):
     state = state_of(clone / inside, "--seeds", "2")
-    np.testing.assert_array_equal(state.settings["strength"], np.float32([0, 0, 0.05, 0.05]))
+    np.testing.assert_array_equal(state.varied["strength"], np.float32([0, 0, 0.05, 0.05]))
     kernel = state.variables["params"]["linear"]["kernel"]
     assert kernel.shape == (4, 2, 32, 10)
     for run, kind in ((0, "cor"), (1, "cor"), (2, "dec"), (3, "dec")):
@@ -100,7 +100,7 @@ def test_a_folder_without_them_says_where_they_are(tmp_path):
 
 def test_published_pairs_are_runs_of_both_kinds(reference_dir):
     state = state_of(reference_dir, "--seeds", 2)
-    np.testing.assert_array_equal(state.settings["strength"], np.float32([0, 0, 0.05, 0.05]))
+    np.testing.assert_array_equal(state.varied["strength"], np.float32([0, 0, 0.05, 0.05]))
     kernel = state.variables["params"]["linear"]["kernel"]
     for run_number, kind in enumerate(("plain", "plain", "decorrelated", "decorrelated")):
         for member in (0, 1):

@@ -29,7 +29,7 @@ def pgd(eps):
 def test_images_are_those_of_the_targeted_direction(chunk):
     made = craft(PAIR, (), (0, 1), pgd(0.1), Dataset(X, Y), KEY, chunk=chunk, targets=TARGETS)
     both = lambda x: jnp.stack([x.reshape(len(x), -1) @ w for w in WEIGHTS])  # noqa: E731
-    direction = attacks.ensemble(both, TARGETS, targeted=True)
+    direction = attacks.joint(both, TARGETS, targeted=True)
     expected = pgd(0.1)(direction, X, example_keys(KEY, jnp.arange(12)))
     np.testing.assert_allclose(made, expected, atol=1e-6)
 

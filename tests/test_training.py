@@ -118,7 +118,7 @@ def test_a_nan_of_the_correlation_loss_cannot_reach_the_plain_run_under_vmap(dig
     def gradient(state):
         def loss(params):
             variables = {**state.variables, "params": params}
-            return bad.loss(variables, batch, jax.random.key(0), state.epoch, state.settings)[0]
+            return bad.loss(variables, batch, jax.random.key(0), state.epoch, state.varied)[0]
 
         return jax.grad(loss)(state.variables["params"])
 
@@ -254,7 +254,7 @@ def test_onward_keeps_the_variables_and_begins_again(digits):
     begun = training.onward(state, phases)
     chex.assert_trees_all_equal(begun.variables, state.variables)
     fresh = training.init(ENSEMBLE.init, phases, digits, [0, 1], {"strength": [0.0, 0.05]})
-    chex.assert_trees_all_equal(begun.optimizers, fresh.optimizers)
+    chex.assert_trees_all_equal(begun.opt_states, fresh.opt_states)
     assert begun.epoch.tolist() == [0, 0]
     *_, _ = training.fit(phases, begun, digits, epochs=1, batch_size=100)
     chex.assert_trees_all_equal(state.variables, kept)  # not donated with the new state
@@ -289,7 +289,7 @@ def test_runs_without_the_setting_of_their_loss_are_refused(recipe, name, digits
     phases = recipe(ENSEMBLE, optax.adam(1e-3))
     phases = phases if isinstance(phases, list) else [phases]
     state = training.init(ENSEMBLE.init, phases, digits, [0])
-    with pytest.raises(UserError, match=f"setting '{name}': the runs have none"):
+    with pytest.raises(UserError, match=f"scalar '{name}': the runs have none"):
         next(training.fit(phases, state, digits, epochs=1, batch_size=100))
 
 
@@ -357,11 +357,11 @@ def test_splits_one_phase_and_a_number_of_seeds_are_named(digits):
         (lambda: begin(ENSEMBLE.init, [one], digits, [2**32]), "0 to 4294967295"),
         (
             lambda: begin(ENSEMBLE.init, [one], digits, [0, 1], {"strength": [0.1]}),
-            r"setting 'strength' of shape \(1,\): give one value for each of 2 seeds",
+            r"scalar 'strength' of shape \(1,\): give one value for each of 2 seeds",
         ),
         (
             lambda: begin(ENSEMBLE.init, [one], digits, [0, 1], {"strength": 0.1}),
-            r"setting 'strength' of shape \(\)",
+            r"scalar 'strength' of shape \(\)",
         ),
     ):
         with pytest.raises(UserError, match=words):

@@ -166,7 +166,7 @@ def _perturbed(ensemble: Ensemble, eps: float) -> Shown:
     attack = fgsm(jnp.asarray(eps))
 
     def shown(variables: Variables, batch: Dataset, key: Key) -> Array:
-        direction = attacks.ensemble(predict(ensemble, variables), batch.labels)
+        direction = attacks.joint(predict(ensemble, variables), batch.labels)
         keys = example_keys(key, jnp.arange(len(batch.labels)))
         return attack(direction, jnp.asarray(batch.images), keys)
 

@@ -46,7 +46,7 @@ class Decorrelation(settings.Training):
         return {
             "schedule": ramp(self.ramp_epochs, self.delay_epochs),
             "sketch_width": self.sketch_width,
-            "direction": self.regress,
+            "regress": self.regress,
             "ridge": self.ridge,
         }
 

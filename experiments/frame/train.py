@@ -67,7 +67,7 @@ def _say_diverged(name: str, state: State, runs: set[int]) -> None:
     """One line on stderr that names runs and epoch; the first process prints it."""
     if not runs or not leads():
         return
-    swept = {"seed": state.seed, **state.settings}
+    swept = {"seed": state.seed, **state.varied}
     named = [
         " ".join(f"{key} {float(np.asarray(value)[run]):g}" for key, value in swept.items())
         for run in sorted(runs)
@@ -99,12 +99,12 @@ def _reused(
         raise UserError(
             f"--from {source}: its {where.name} networks have {done} of {epochs} epochs; {remedy}"
         )
-    return found._replace(optimizers=state.optimizers)
+    return found._replace(opt_states=state.opt_states)
 
 
 def _kept(state: State, epochs: int, epoch: int) -> State:
     """What a checkpoint holds: once trained, runs need their optimizers no more."""
-    return state._replace(optimizers=()) if epoch == epochs else state
+    return state._replace(opt_states=()) if epoch == epochs else state
 
 
 def finish(directory: Path) -> None:
@@ -118,10 +118,10 @@ def _begun(where: Path, state: State, epochs: int, identity: Mapping[str, Any]) 
     found = checkpoint.latest(where, partial(_kept, state, epochs), identity)
     if found is None:
         return state
-    if not found.optimizers:
-        found = found._replace(optimizers=state.optimizers)
+    if not found.opt_states:
+        found = found._replace(opt_states=state.opt_states)
     # Older checkpoints do not say what they were trained by; the runs in them do in part.
-    same = jax.tree.map(np.array_equal, (found.seed, found.settings), (state.seed, state.settings))
+    same = jax.tree.map(np.array_equal, (found.seed, found.varied), (state.seed, state.varied))
     if not all(jax.tree.leaves(same)) or int(found.epoch[0]) > epochs:
         raise UserError(f"{where}: its networks are not this run's; choose a new --out")
     return found

@@ -160,7 +160,7 @@ def check_radius(name: str, value: Any) -> None:
     check_number(name, value, "a radius is at least 0 and finite, in units of the image range")
 
 
-def fgsm(eps: Array | float, **settings: Any) -> Attack:
+def fgsm(eps: Array | float, **options: Any) -> Attack:
     """Fast gradient sign method (Goodfellow et al. 2015): one signed step of `eps`.
 
     >>> import jax.numpy as jnp
@@ -170,10 +170,10 @@ def fgsm(eps: Array | float, **settings: Any) -> Attack:
     >>> print(attacks.fgsm(0.125)(attacks.untargeted(model, y), x))
     [[0.375]]
     """
-    return Attack(eps, eps, **settings)
+    return Attack(eps, eps, **options)
 
 
-def fgm(eps: Array | float, **settings: Any) -> Attack:
+def fgm(eps: Array | float, **options: Any) -> Attack:
     """Fast gradient method: one unit-l2 step of `eps`, each example by its own norm.
 
     >>> import jax.numpy as jnp
@@ -184,7 +184,7 @@ def fgm(eps: Array | float, **settings: Any) -> Attack:
     >>> [round(float(pixel), 3) for pixel in x_adv[0]]
     [0.35, 0.3]
     """
-    return Attack(eps, eps, ball=l2, **settings)
+    return Attack(eps, eps, ball=l2, **options)
 
 
 def pgd(
@@ -192,7 +192,7 @@ def pgd(
     step_size: Array | float,
     steps: int = 40,
     ball: Ball | str = linf,
-    **settings: Any,
+    **options: Any,
 ) -> Attack:
     """Projected gradient descent (Madry et al. 2018), begun uniformly in the ball.
 
@@ -204,10 +204,10 @@ def pgd(
     >>> print(attacks.pgd(0.125, 0.0625)(attacks.untargeted(model, y), x, keys))
     [[0.375]]
     """
-    return Attack(eps, step_size, steps, ball_of(ball), **{"random_start": True, **settings})
+    return Attack(eps, step_size, steps, ball_of(ball), **{"random_start": True, **options})
 
 
-def igs(eps: Array | float, steps: int = 10, ball: Ball | str = linf, **settings: Any) -> Attack:
+def igs(eps: Array | float, steps: int = 10, ball: Ball | str = linf, **options: Any) -> Attack:
     """Iterative gradient sign (Kurakin et al. 2016): `steps` steps of eps / steps, no random start.
 
     Adam et al. lower the true class's probability, whose gradient is that of the cross-entropy but
@@ -225,7 +225,7 @@ def igs(eps: Array | float, steps: int = 10, ball: Ball | str = linf, **settings
     """
     check_whole("steps", steps, 1)
     check_radius("eps", eps)
-    return Attack(eps, jnp.asarray(eps) / steps, steps, ball_of(ball), **settings)
+    return Attack(eps, jnp.asarray(eps) / steps, steps, ball_of(ball), **options)
 
 
 def _unit_l1() -> optax.GradientTransformation:
@@ -248,7 +248,7 @@ def mi_fgsm(
     steps: int = 10,
     decay: float = 1.0,
     ball: Ball | str = linf,
-    **settings: Any,
+    **options: Any,
 ) -> Attack:
     """Momentum iterative FGSM (Dong et al. 2018): `igs` along decayed momentum.
 
@@ -260,4 +260,4 @@ def mi_fgsm(
     [[0.25]]
     """
     check_single("decay", decay, "at least 0 and finite; 1 keeps every gradient alike")
-    return igs(eps, steps, ball, transform=_momentum(float(decay)), **settings)
+    return igs(eps, steps, ball, transform=_momentum(float(decay)), **options)

@@ -150,7 +150,7 @@ class CarliniWagner:
         return found, won, flags
 
 
-def cw(confidence: Array | float = 0.0, **settings: Any) -> CarliniWagner:
+def cw(confidence: Array | float = 0.0, **options: Any) -> CarliniWagner:
     """Carlini & Wagner's l2 attack with that confidence, in units of the logits.
 
     >>> import jax.numpy as jnp
@@ -161,4 +161,4 @@ def cw(confidence: Array | float = 0.0, **settings: Any) -> CarliniWagner:
     >>> bool(0.45 < x_adv[0, 0] < 0.5)  # the nearest image that is taken for the other class
     True
     """
-    return CarliniWagner(confidence, **settings)
+    return CarliniWagner(confidence, **options)

@@ -76,7 +76,7 @@ class Ascent(NamedTuple):
 class Problem:
     """What an attack is to bring about: `labels [B]` missed by every member, or met if `targeted`.
 
-    predict: `x [B, …] -> logits [M, B, C]`. combine: see `ensemble`.
+    predict: `x [B, …] -> logits [M, B, C]`. combine: see `joint`.
 
     A direction, and more: an attack that needs another objective than its own derives it from
     here, as `attacks.cw` does the margin.
@@ -158,7 +158,7 @@ def _alone(predict: Any) -> Predict:
         if getattr(logits, "ndim", 2) != 2:
             raise UserError(
                 f"logits of shape {logits.shape}: one network's are [B, classes]; for several "
-                "members' [M, B, classes] use attacks.ensemble"
+                "members' [M, B, classes] use attacks.joint"
             )
         return logits[None] if hasattr(logits, "ndim") else logits
 
@@ -245,7 +245,7 @@ def resembling(features: Callable[[Array], Array], wanted: Array) -> Direction:
     return ascend(unlike)
 
 
-def ensemble(
+def joint(
     predict: Predict, labels: Array, combine: str = "loss", *, targeted: bool = False
 ) -> Problem:
     """The direction against several members at once, `predict(x)` giving logits `[M, B, C]`.
@@ -270,7 +270,7 @@ def ensemble(
     >>> from jaxadv import attacks
     >>> slopes = jnp.array([[[-1.0, 1.0]], [[-3.0, 3.0]]])  # of two members
     >>> both = lambda x: jnp.stack([x @ slope for slope in slopes])
-    >>> direction = attacks.ensemble(both, jnp.array([1]), 'gradients')
+    >>> direction = attacks.joint(both, jnp.array([1]), 'gradients')
     >>> print(direction(jnp.array([[0.5]]))[1])  # two unit gradients
     [[-2.]]
 

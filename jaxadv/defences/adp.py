@@ -34,6 +34,6 @@ def adp(
             step.outputs.logits, step.batch.labels, entropy=entropy, volume=volume
         )
         diversity = jnp.mean(promoted)
-        return -step.setting(STRENGTH) * diversity, {"diversity": diversity}
+        return -step.scalar(STRENGTH) * diversity, {"diversity": diversity}
 
     return regularised(ensemble, optimizer, penalty)

@@ -61,11 +61,11 @@ def decorrelation(
         dual-neck autoencoder, `reconstruct` (eq. 9).
     sketch_width: correlate the features on so many random directions, fresh each step; 0, as
         published, correlates the features themselves.
-    correlation: `direction`, `ridge`, `eta`, `eps`, `total` of `losses.ensemble_correlation`.
+    correlation: `regress`, `ridge`, `eta`, `eps`, `total` of `losses.ensemble_correlation`.
     """
 
     def penalty(step: Step) -> tuple[Array, Metrics]:
-        strength = step.setting(STRENGTH) * schedule(step.epoch)
+        strength = step.scalar(STRENGTH) * schedule(step.epoch)
 
         def correlation_of(features: tuple[Array, ...]) -> Array:
             chosen = sketch(features, sketch_width, step.key) if sketch_width else features

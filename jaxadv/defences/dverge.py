@@ -17,10 +17,9 @@ from jaxadv.data.dataset import Dataset
 from jaxadv.ensemble import Ensemble, check_classes, features
 from jaxadv.errors import UserError
 from jaxadv.losses.classification import accuracy, cross_entropy
+from jaxadv.streams import Stream, stream
 from jaxadv.training import Metrics, Phase, State
 from jaxadv.types import Array, Key, Variables
-
-LAYER_STREAM = 3  # folded into a run's seed, for the layer of an epoch
 
 
 def _distilled(
@@ -65,7 +64,7 @@ def dverge(
     def made_by_others(learner: int, state: State, batch: Dataset, key: Key) -> Dataset:
         order = jax.random.permutation(key, len(batch.labels))
         others = [member for member in range(ensemble.size) if member != learner]
-        drawn = jax.random.fold_in(jax.random.key(state.seed), LAYER_STREAM)
+        drawn = stream(state.seed, Stream.LAYERS)
         layer = jax.random.randint(jax.random.fold_in(drawn, state.epoch), (), 0, len(seen))
 
         def at(seen_at: Ensemble) -> Array:
@@ -77,7 +76,7 @@ def dverge(
 
     def phase(learner: int) -> Phase:
         def loss(
-            variables: Variables, batch: Dataset, key: Key, epoch: Array, settings: dict[str, Array]
+            variables: Variables, batch: Dataset, key: Key, epoch: Array, varied: dict[str, Array]
         ) -> tuple[Array, tuple[Variables, Metrics]]:
             alone, chosen = ensemble.pick(variables, (learner,))
             outputs, updated = alone.apply(chosen, batch.images, train=True, key=key)

@@ -21,6 +21,6 @@ def gal(ensemble: Ensemble, optimizer: optax.GradientTransformation) -> Phase:
     def penalty(step: Step) -> tuple[Array, Metrics]:
         angles = cosines(input_gradients(ensemble, step.variables, *step.batch)[1])
         coherence = jnp.mean(gradient_coherence(angles))
-        return step.setting(STRENGTH) * coherence, {"cosine": jnp.mean(angles)}
+        return step.scalar(STRENGTH) * coherence, {"cosine": jnp.mean(angles)}
 
     return regularised(ensemble, optimizer, penalty)

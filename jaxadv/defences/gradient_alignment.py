@@ -14,7 +14,7 @@ from jaxadv.losses.gradients import (
 from jaxadv.training import Metrics, Phase
 from jaxadv.types import Array
 
-# The settings in which runs differ: weights of the mean cosine and of the mean squared cosine.
+# The scalars in which runs differ: weights of the mean cosine and of the mean squared cosine.
 COSINE, SQUARED = "cosine", "squared_cosine"
 GOALS = {
     "none": {COSINE: 0.0, SQUARED: 0.0},
@@ -34,7 +34,7 @@ def gradient_alignment(
     """The phases that turn every two members' input gradients towards the run's goal.
 
     The penalty is mean(a·d + b·d²) over pairs and examples, d the cosine of the true class's
-    probability's gradients, a and b the run's settings "cosine" and "squared_cosine": see `GOALS`.
+    probability's gradients, a and b the run's scalars "cosine" and "squared_cosine": see `GOALS`.
     Near its goal d² is flat where ±d are steep, and until the cross-entropies vanish they outweigh
     it: for right angles in few epochs give b more than the paper's 1.
 
@@ -46,7 +46,7 @@ def gradient_alignment(
         odds, gradients = input_gradients(ensemble, step.variables, *step.batch)
         d = cosines(gradients)
         gap = norm_gap(probability_gradient_norms(odds, gradients))
-        aim = step.setting(COSINE) * jnp.mean(d) + step.setting(SQUARED) * jnp.mean(d**2)
+        aim = step.scalar(COSINE) * jnp.mean(d) + step.scalar(SQUARED) * jnp.mean(d**2)
         return aim + matching * gap, {"cosine": jnp.mean(d)}
 
     return in_steps(ensemble, optimizer, penalty, updates)

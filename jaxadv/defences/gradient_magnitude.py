@@ -28,7 +28,7 @@ def gradient_magnitude(
     def penalty(step: Step) -> tuple[Array, Metrics]:
         found = input_gradients(ensemble, step.variables, *step.batch)
         norms = probability_gradient_norms(*found)
-        away = jnp.mean((norms - step.setting(NORM)) ** 2)
+        away = jnp.mean((norms - step.scalar(NORM)) ** 2)
         return strength * away, {"norm": jnp.mean(norms)}
 
     return in_steps(ensemble, optimizer, penalty, updates)

@@ -23,7 +23,7 @@ def parametric_distance(
 
     def penalty(step: Step) -> tuple[Array, Metrics]:
         weights = step.variables["params"]
-        away = distance_loss(weights, step.setting(TARGET))
+        away = distance_loss(weights, step.scalar(TARGET))
         return strength * away, {"squared_distance": squared_distance(weights)}
 
     return regularised(ensemble, optimizer, penalty, joined=joined)

@@ -17,7 +17,7 @@ from jaxadv.losses.tasks import Task, classify
 from jaxadv.training import Metrics, Phase, Trainable, is_parameter
 from jaxadv.types import Array, Key, Variables
 
-STRENGTH = "strength"  # the weight of a penalty, where it is a setting in which runs differ
+STRENGTH = "strength"  # the weight of a penalty, where runs differ in it
 
 # (variables, batch, key) -> images
 Shown: TypeAlias = Callable[[Variables, Dataset, Key], Array]
@@ -27,7 +27,7 @@ class Step(NamedTuple):
     """What a penalty may look at in a training step.
 
     variables, outputs: the ensemble's, before the step. batch: the images shown, float, and their
-    labels. key: for what is random. epoch: `[]`, epochs done. settings: the run's.
+    labels. key: for what is random. epoch: `[]`, epochs done. varied: the run's scalars.
     """
 
     variables: Variables
@@ -35,17 +35,17 @@ class Step(NamedTuple):
     batch: Dataset
     key: Key
     epoch: Array
-    settings: dict[str, Array]
+    varied: dict[str, Array]
 
-    def setting(self, name: str) -> Array:
-        """The run's setting of that name.
+    def scalar(self, name: str) -> Array:
+        """The run's scalar of that name.
 
         Raises:
             UserError: if it has none.
         """
-        if name not in self.settings:
-            raise UserError(f"setting {name!r}: the runs have none; give training.init a value")
-        return self.settings[name]
+        if name not in self.varied:
+            raise UserError(f"scalar {name!r}: the runs have none; give training.init a value")
+        return self.varied[name]
 
 
 Penalty: TypeAlias = Callable[[Step], tuple[Array, Metrics]]
@@ -82,7 +82,7 @@ def regularised(
     """
 
     def loss(
-        variables: Variables, batch: Dataset, key: Key, epoch: Array, settings: dict[str, Array]
+        variables: Variables, batch: Dataset, key: Key, epoch: Array, varied: dict[str, Array]
     ) -> tuple[Array, tuple[Variables, Metrics]]:
         # The penalty draws from `key` itself, so dropout and what is shown must not.
         dropout, perturbing = (jax.random.fold_in(key, ensemble.size + i) for i in range(2))
@@ -90,7 +90,7 @@ def regularised(
         outputs, updated = ensemble.apply(variables, images, train=True, key=dropout)
         losses, metrics = task(outputs, batch)
         seen = batch._replace(images=images)
-        extra, measured = penalty(Step(variables, outputs, seen, key, epoch, settings))
+        extra, measured = penalty(Step(variables, outputs, seen, key, epoch, varied))
         return join(losses, joined) + extra, (updated, {**metrics, **measured})
 
     check = partial(check_classes, ensemble)

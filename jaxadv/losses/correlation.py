@@ -25,8 +25,8 @@ from jaxadv.losses.regression import (
     Regression,
     check_features,
     fit,
+    options_like,
     regress,
-    settings_like,
 )
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key
@@ -35,7 +35,7 @@ EPS = 1e-3  # Algorithm 1: inside both logarithms
 
 Total = Literal["centred", "uncentred"]
 TOTALS = ("centred", "uncentred")
-Direction = Literal["forward", "backward", "both"]
+Regress = Literal["forward", "backward", "both"]
 
 
 def total_sum_of_squares(z2: Array, total: Total = "centred") -> Array:
@@ -48,14 +48,14 @@ def _deviations(z2: Array, total: Total) -> Array:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _loss(total: Total, z1: Array, z2: Array, settings: tuple[Array, ...]) -> Array:
-    return _loss_and_gradients(total, z1, z2, settings)[0]
+def _loss(total: Total, z1: Array, z2: Array, options: tuple[Array, ...]) -> Array:
+    return _loss_and_gradients(total, z1, z2, options)[0]
 
 
 def _loss_and_gradients(
-    total: Total, z1: Array, z2: Array, settings: tuple[Array, ...]
+    total: Total, z1: Array, z2: Array, options: tuple[Array, ...]
 ) -> tuple[Array, tuple[Array, Array]]:
-    eta, eps, ridge = settings
+    eta, eps, ridge = options
     weights, _, mu, error, pull = fit(z1, z2, eta, ridge)
     deviations = _deviations(z2, total)
     residual = jnp.sum(error**2) + mu * jnp.sum(weights**2) + eps
@@ -101,8 +101,8 @@ def correlation_loss(
     """
     z1, z2 = check_features(z1, z2)
     check_choice("total", total, TOTALS)
-    settings = settings_like(z1, eta=eta, eps=eps, ridge=ridge)
-    return _loss(total, z1, z2, settings)
+    options = options_like(z1, eta=eta, eps=eps, ridge=ridge)
+    return _loss(total, z1, z2, options)
 
 
 def sketch(features: Sequence[Array], width: int, key: Key) -> list[Array]:
@@ -120,12 +120,12 @@ def sketch(features: Sequence[Array], width: int, key: Key) -> list[Array]:
 
 
 def ensemble_correlation(
-    features: Sequence[Array], *, direction: Direction = "forward", **settings: Any
+    features: Sequence[Array], *, regress: Regress = "forward", **options: Any
 ) -> Array:
     """Mean correlation loss over the pairs `i < j` of M members' features `[N, D_m]`.
 
-    direction: "forward" regresses Z_j on Z_i (the paper's Z2 on Z1), "backward" Z_i on Z_j,
-        "both" is their mean. settings: as for `correlation_loss`.
+    regress: "forward" regresses Z_j on Z_i (the paper's Z2 on Z1), "backward" Z_i on Z_j,
+        "both" is their mean. options: as for `correlation_loss`.
     """
     if isinstance(features, str) or not isinstance(features, Sequence | Array):
         raise UserError(f"a {type(features).__name__} for features: give a list, [N, D] a member")
@@ -133,9 +133,9 @@ def ensemble_correlation(
         raise UserError(f"correlation of {len(features)} member(s): give at least 2")
     forward = [(i, j) for j in range(len(features)) for i in range(j)]
     backward = [(j, i) for i, j in forward]
-    check_choice("direction", direction, ("forward", "backward", "both"))
-    pairs = {"forward": forward, "backward": backward, "both": forward + backward}[direction]
-    losses = [correlation_loss(features[i], features[j], **settings) for i, j in pairs]
+    check_choice("regress", regress, ("forward", "backward", "both"))
+    pairs = {"forward": forward, "backward": backward, "both": forward + backward}[regress]
+    losses = [correlation_loss(features[i], features[j], **options) for i, j in pairs]
     return jnp.mean(jnp.stack(losses))
 
 

@@ -86,15 +86,15 @@ def _floats(z: Any) -> Features:
     return found if found.dtype == wide else jnp.asarray(found, canonicalize_dtype(wide))
 
 
-def settings_like(z: Features, **settings: Any) -> tuple[Array, ...]:
+def options_like(z: Features, **options: Any) -> tuple[Array, ...]:
     """Numbers that a regression takes, in the type it is computed in.
 
     Raises:
         UserError: if one is no number of at least 0.
     """
-    for name, value in settings.items():
+    for name, value in options.items():
         check_single(name, value, "give a finite number, at least 0")
-    return tuple(jnp.asarray(v, canonicalize_dtype(z.dtype)) for v in settings.values())
+    return tuple(jnp.asarray(v, canonicalize_dtype(z.dtype)) for v in options.values())
 
 
 def kept_columns(z: Features, eta: float = ETA) -> Array:
@@ -102,7 +102,7 @@ def kept_columns(z: Features, eta: float = ETA) -> Array:
     z = _floats(z)
     if z.ndim != 2 or 0 in z.shape:
         raise UserError(f"features of shape {z.shape}: give a matrix [N, D]")
-    return least_squares.kept_columns(z, *settings_like(z, eta=eta))
+    return least_squares.kept_columns(z, *options_like(z, eta=eta))
 
 
 def _widths(width: int) -> list[int]:
@@ -153,10 +153,8 @@ def fit(z1: Features, z2: Features, eta: Any = ETA, ridge: Any = RIDGE) -> Fit:
         UserError: if N ≤ D1 + 1 or the shapes do not fit.
     """
     z1, z2 = check_features(z1, z2)
-    settings = settings_like(z1, eta=eta, ridge=ridge)
-    return _fitted(
-        lax.stop_gradient(jnp.asarray(z1)), lax.stop_gradient(jnp.asarray(z2)), *settings
-    )
+    options = options_like(z1, eta=eta, ridge=ridge)
+    return _fitted(lax.stop_gradient(jnp.asarray(z1)), lax.stop_gradient(jnp.asarray(z2)), *options)
 
 
 def regress(z1: Features, z2: Features, *, eta: float = ETA, ridge: float = RIDGE) -> Regression:

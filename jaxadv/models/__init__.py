@@ -12,7 +12,7 @@ from jaxadv.models.classifiers import (
     lenet,
 )
 from jaxadv.models.model import Model, Outputs, from_linen
-from jaxadv.models.residual import (
+from jaxadv.models.residual_autoencoder import (
     ResidualClassifierModule,
     ResidualDNAModule,
     residual_classifier,

@@ -17,11 +17,11 @@ from jaxadv.attacks import (
     COMBINATIONS,
     ascend,
     cw,
-    ensemble,
     example_keys,
     fgm,
     fgsm,
     igs,
+    joint,
     l2,
     linf,
     margin,
@@ -188,7 +188,7 @@ def objective(name, given):
     if name in plain:
         return plain[name]
     combine = name.removeprefix("targeted ").partition(" of ")[0]
-    return ensemble(members, labels, combine, targeted=name.startswith("targeted "))
+    return joint(members, labels, combine, targeted=name.startswith("targeted "))
 
 
 @partial(jax.jit, static_argnames="name")

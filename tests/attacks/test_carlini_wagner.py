@@ -96,7 +96,7 @@ def test_joined_it_wins_over_every_member():
     other *= np.where((IMAGES.reshape(6, -1) @ other).argmax(-1)[0] == TRUTH[0], 1, -1)
     first = slice(0, 1)
     members = lambda x: jnp.stack([linear(WEIGHTS)(x), linear(other)(x)])  # noqa: E731
-    direction = attacks.ensemble(members, TRUTH[first], "margin")
+    direction = attacks.joint(members, TRUTH[first], "margin")
     x_adv = jitted(cw(steps=300), direction, IMAGES[first])
     assert np.all(np.asarray(members(x_adv)).argmax(-1) != TRUTH[first])
 
@@ -104,7 +104,7 @@ def test_joined_it_wins_over_every_member():
 def test_targeted_margin_is_the_targets_lead():
     members = lambda x: network(x)[None]  # noqa: E731
     targets = np.array([2, 2, 0, 1, 0, 1])
-    direction = attacks.ensemble(members, targets, "margin", targeted=True)
+    direction = attacks.joint(members, targets, "margin", targeted=True)
     x_adv = jitted(cw(steps=200, searches=6), direction, IMAGES)
     won = np.asarray(network(x_adv)).argmax(-1) == targets
     moved = distances(x_adv) > 0

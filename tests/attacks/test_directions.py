@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxadv.attacks import COMBINATIONS, ascend, ensemble, targeted, untargeted
+from jaxadv.attacks import COMBINATIONS, ascend, joint, targeted, untargeted
 from jaxadv.errors import UserError
 from tests.attacks.made import images, linear, network
 from tests.data.fixtures import assert_one_line
@@ -23,7 +23,7 @@ def ascent_of(problem, x):
 
 @partial(jax.jit, static_argnames="combine")
 def ascent_of_members(combine, x, y):
-    return ensemble(members, y, combine)(x)[1]
+    return joint(members, y, combine)(x)[1]
 
 
 every_combination = pytest.mark.parametrize("combine", COMBINATIONS)
@@ -113,7 +113,7 @@ def mean_kind(combine, z, losses, gradients):
 @every_combination
 @pytest.mark.parametrize("sign", [1, -1], ids=["untargeted", "targeted"])
 def test_two_linear_members_by_hand(combine, sign):
-    value, ascent = ascent_of(ensemble(members, Y, combine, targeted=sign < 0), X)
+    value, ascent = ascent_of(joint(members, Y, combine, targeted=sign < 0), X)
     for actual, wanted in zip((value, ascent.reshape(4, 9)), expected(combine, sign), strict=True):
         np.testing.assert_allclose(actual, wanted, rtol=1e-4, atol=1e-6)
 
@@ -122,7 +122,7 @@ def test_two_linear_members_by_hand(combine, sign):
 @pytest.mark.parametrize("aim", [untargeted, targeted])
 def test_one_member_is_its_plain_direction(combine, aim):
     x, y = images(4), np.array([0, 3, 5, 9])
-    one = ensemble(lambda x: network(x)[None], y, combine, targeted=aim is targeted)
+    one = joint(lambda x: network(x)[None], y, combine, targeted=aim is targeted)
     value, plain = ascent_of(aim(network, y), x)
     alone, ascent = ascent_of(one, x)
     sign = 1 if aim is untargeted else -1
@@ -146,7 +146,7 @@ def test_unit_gradients_give_every_member_one_vote():
         return members(x, (1e-5, 1e-2))
 
     def cosine(combine, unit):
-        ascent = np.asarray(ascent_of(ensemble(steep, Y, combine), X)[1]).reshape(4, 9)
+        ascent = np.asarray(ascent_of(joint(steep, Y, combine), X)[1]).reshape(4, 9)
         return np.sum(ascent * unit, 1) / np.linalg.norm(ascent, axis=1)
 
     np.testing.assert_allclose(cosine("loss", second), 1, atol=0.02)
@@ -163,7 +163,7 @@ def slopes():
 def test_a_member_without_gradient_casts_no_vote():
     x = jnp.asarray(X)
     both = lambda x: jnp.stack([linear(WEIGHTS[0])(x), jnp.zeros((4, 3))])  # noqa: E731
-    _, ascent = ascent_of(ensemble(both, Y, "gradients"), x)
+    _, ascent = ascent_of(joint(both, Y, "gradients"), x)
     lengths = np.linalg.norm(ascent.reshape(4, -1), axis=1)
     np.testing.assert_allclose(lengths, 1, rtol=1e-5)
 
@@ -184,5 +184,5 @@ def test_ascend_gives_values_and_summed_gradients():
 
 def test_an_unknown_combination_names_the_choices():
     with pytest.raises(UserError) as error:
-        ensemble(members, Y, "votes")
+        joint(members, Y, "votes")
     assert_one_line(error, "votes", *COMBINATIONS)

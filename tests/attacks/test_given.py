@@ -265,12 +265,12 @@ def test_carlini_and_wagner_s_attack_takes_the_margin_of_any_problem(combine, ta
     y = (np.asarray(network(X)).argmax(-1) + targeted) % 10
     alone = lambda x: network(x)[None]  # noqa: E731
     attack = cw(steps=60, searches=4, step_size=0.1, first_constant=10.0)
-    problem = attacks.ensemble(alone, y, combine, targeted=targeted)
+    problem = attacks.joint(alone, y, combine, targeted=targeted)
     made = jitted(attack, problem, X)
     won = np.asarray(network(made)).argmax(-1)
     assert np.mean(won == y if targeted else won != y) > 0.8
     if combine not in ("probabilities", "probabilities margin"):
-        problem = attacks.ensemble(alone, y, "margin", targeted=targeted)
+        problem = attacks.joint(alone, y, "margin", targeted=targeted)
         expected = jitted(attack, problem, X)
         np.testing.assert_allclose(made, expected, atol=1e-5)
 
@@ -320,7 +320,7 @@ def test_labels_of_any_whole_type_will_do():
         (lambda x: (network(x), {}), ["returned a tuple"]),
         (lambda x: {"logits": network(x)}, ["returned a dict"]),
         (lambda x: None, ["returned a NoneType"]),
-        (lambda x: jnp.stack([network(x)] * 2), ["attacks.ensemble"]),
+        (lambda x: jnp.stack([network(x)] * 2), ["attacks.joint"]),
         (lambda x: network(x).argmax(-1)[:, None], ["sigmoid"]),
     ],
     ids=range(7),
@@ -331,7 +331,7 @@ def test_models_that_return_no_logits(model, words):
 
 
 def test_members_that_are_one_network():
-    refused(lambda: attacks.ensemble(network, Y)(X), "[M, B, classes]", "attacks.untargeted")
+    refused(lambda: attacks.joint(network, Y)(X), "[M, B, classes]", "attacks.untargeted")
 
 
 def test_one_sigmoid_logit_as_two_classes_is_attacked():

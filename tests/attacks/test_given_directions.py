@@ -9,9 +9,9 @@ from jaxadv.attacks import (
     Attack,
     ascend,
     cw,
-    ensemble,
     example_keys,
     fgsm,
+    joint,
     mi_fgsm,
     pgd,
     resembling,
@@ -42,7 +42,7 @@ WANTED = np.ones((3, 10), np.float32)
         lambda: lambda x: (None, "up"),
         lambda: away(network, RAGGED),
         lambda: away(network, jax.random.key(0)),
-        lambda: ensemble(lambda x: network(x)[None], Y, targeted="yes"),
+        lambda: joint(lambda x: network(x)[None], Y, targeted="yes"),
         lambda: away(lambda x: np.full((3, 10), "a"), Y),
     ],
     ids=range(15),
@@ -56,7 +56,7 @@ def test_directions_that_are_none(make):
 @pytest.mark.parametrize("combine", [np.array(["loss", "min"]), ["loss"], None], ids=range(3))
 def test_combinations_that_are_none(combine):
     with pytest.raises(UserError) as error:
-        ensemble(lambda x: network(x)[None], Y, combine)
+        joint(lambda x: network(x)[None], Y, combine)
     assert_one_line(error, "combine", "choose one of loss")
 
 

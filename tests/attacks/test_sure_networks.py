@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxadv import attacks, models
-from jaxadv.attacks import COMBINATIONS, Attack, ensemble, fgm, fgsm, igs, l2, mi_fgsm, pgd
+from jaxadv.attacks import COMBINATIONS, Attack, fgm, fgsm, igs, joint, l2, mi_fgsm, pgd
 from jaxadv.data import Dataset
 from jaxadv.ensemble import callables, pathways
 from jaxadv.evaluation import craft, evaluate
@@ -58,7 +58,7 @@ def ascent_of_one(aim, x, scale):
 
 @partial(jax.jit, static_argnames="combine")
 def ascent_of_both(combine, x, scale):
-    return ensemble(lambda x: members(x, scale), Y, combine)(x)[1]
+    return joint(lambda x: members(x, scale), Y, combine)(x)[1]
 
 
 @jax.jit

@@ -92,7 +92,7 @@ def problem(draw: Draw, n: int) -> tuple[Any, dict[str, Any]]:
     bad = {**pools.junk(), "mean": "mean", "Loss": "Loss", "list": ["loss"], "2": 2}
     how = draw.pick("combine", {name: name for name in COMBINATIONS}, bad)
     aimed = draw.pick("targeted", {"yes": True, "no": False}, {})
-    return (lambda: attacks.ensemble(f, y, how, targeted=aimed)), known
+    return (lambda: attacks.joint(f, y, how, targeted=aimed)), known
 
 
 def direction(draw: Draw, n: int) -> tuple[Any, dict[str, Any]]:

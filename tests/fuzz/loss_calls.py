@@ -180,7 +180,7 @@ def ensemble_correlation(draw: Draw) -> Call:
             found.append(np.log(whole + 1e-3) - np.log(residual + 1e-3))
         return same(got, np.mean(found), 1e-3)
 
-    run = lambda: losses.ensemble_correlation(chosen, direction=way, **more)  # noqa: E731
+    run = lambda: losses.ensemble_correlation(chosen, regress=way, **more)  # noqa: E731
     return Call("losses.ensemble_correlation", run, judge, documented)
 
 

@@ -132,26 +132,26 @@ def test_shapes_that_do_not_fit_are_named(shapes):
 
 
 @pytest.mark.parametrize(
-    ("direction", "pairs"),
+    ("regress", "pairs"),
     [
         ("forward", [(0, 1), (0, 2), (1, 2)]),
         ("backward", [(1, 0), (2, 0), (2, 1)]),
         ("both", [(0, 1), (0, 2), (1, 2), (1, 0), (2, 0), (2, 1)]),
     ],
 )
-def test_directions_of_three_members(direction, pairs):
+def test_ways_to_regress_three_members(regress, pairs):
     z1, z2 = features(60, 2)
     members = (z1[:, :1], z2, np.tanh(z1 + z2)[:, :1])
     sums = [sums_of_squares(members[i], members[j]) for i, j in pairs]
     expected = np.mean([np.log(total + EPS) - np.log(residual + EPS) for residual, total in sums])
-    actual = jax.jit(lambda z: ensemble_correlation(z, direction=direction, ridge=0.0))(members)
+    actual = jax.jit(lambda z: ensemble_correlation(z, regress=regress, ridge=0.0))(members)
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
-def test_bad_directions_and_lone_members_are_named():
+def test_bad_ways_to_regress_and_lone_members_are_named():
     z1, z2 = features(10, 2)
     with pytest.raises(UserError) as error:
-        ensemble_correlation((z1, z2), direction="sideways")
+        ensemble_correlation((z1, z2), regress="sideways")
     assert_one_line(error, "sideways", "forward")
     with pytest.raises(UserError) as error:
         ensemble_correlation((z1,))

@@ -63,7 +63,7 @@ def test_refused_in_one_line(call):
     [
         lambda: correlation_loss(Z1, Z2, total="all"),
         lambda: r_squared(Z1, Z2, total=np.array(["centred"])),
-        lambda: ensemble_correlation([Z1, Z2], direction=["both"]),
+        lambda: ensemble_correlation([Z1, Z2], regress=["both"]),
         lambda: join(np.ones(2), "mean"),
     ],
     ids=range(4),

@@ -184,7 +184,7 @@ class NoCall(nn.Module):
 MADE = {
     "a class": (Extra, {}, "Extra(…)"),
     "a required argument": (Extra(), {}, "labels"),
-    "a required flag": (models.residual.Block(3, 3), {}, "train_argument='train'"),
+    "a required flag": (models.residual_autoencoder.Block(3, 3), {}, "train_argument='train'"),
     "no such argument": (Attention(), {"train_argument": "trian"}, "['train']"),
     "the images": (Attention(), {"train_argument": "x"}, "'x'"),
     "no text": (Attention(), {"train_argument": True}, "True"),

@@ -13,7 +13,7 @@ from experiments.frame import rows as to_rows
 from experiments.frame.grid import Keys
 from experiments.frame.job import Job
 from experiments.frame.measure import features
-from experiments.frame.measure.predictions import ATTACK_STREAM, attacked
+from experiments.frame.measure.predictions import attacked
 from experiments.frame.parts import Arrays, Measured
 from experiments.frame.trials import Trial
 from jaxadv import metrics
@@ -26,6 +26,7 @@ from jaxadv.losses import squared_errors
 from jaxadv.parallel import collected, over_runs
 from jaxadv.precision import in_float32
 from jaxadv.results import Row
+from jaxadv.streams import Stream, stream
 from jaxadv.training import State
 from jaxadv.types import Array, Variables
 
@@ -165,7 +166,7 @@ def pictures(job: Job[Any], state: State) -> Measured:
     trial = (joint or last)[0]
     test, indices = evenly_spaced(job.splits.test, PICTURED)
     attack = trial.make(jnp.asarray(trial.radii[-1]))
-    key = jax.random.fold_in(jax.random.key(jnp.asarray(state.seed)[0]), ATTACK_STREAM)
+    key = stream(jnp.asarray(state.seed)[0], Stream.ATTACKS)
     options: dict[str, Any] = {"combine": trial.combine, "indices": indices}
     members = tuple(range(ensemble.size))
 

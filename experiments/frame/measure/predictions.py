@@ -23,10 +23,10 @@ from jaxadv.ensemble import Ensemble, EnsembleOutputs
 from jaxadv.evaluation import Predictions, Sources, evaluate
 from jaxadv.parallel import collected, leads, over_runs
 from jaxadv.results import Row
+from jaxadv.streams import Stream, stream
 from jaxadv.training import State
 from jaxadv.types import Array, Variables
 
-ATTACK_STREAM = 2  # folded into a run's seed: 0 is its initial weights, 1 its training
 RowsOf: TypeAlias = Callable[[Predictions, int, Sources, Keys], Iterable[Row]]
 
 
@@ -67,7 +67,7 @@ def attacked(
 
     def one(run: tuple[Variables, Array], test: Dataset) -> Predictions:
         variables, seed = run
-        key = jax.random.fold_in(jax.random.key(seed), ATTACK_STREAM)
+        key = stream(seed, Stream.ATTACKS)
         return evaluate(ensemble, variables, trial.make, trial.radii, test, key, **options)
 
     attack = jit(over_runs(one, job.settings.place.runs_at_once))
