@@ -13,20 +13,25 @@ import numpy as np
 from jaxadv import metrics
 from jaxadv.attacks import Attack, CarliniWagner
 from jaxadv.attacks.flags import warn
-from jaxadv.checks import check_whole, numbers
+from jaxadv.checks import check_choice, check_function, check_whole, numbers
 from jaxadv.compilation import jit
+from jaxadv.data.batches import to_float
 from jaxadv.data.dataset import Dataset, check_dataset
 from jaxadv.ensemble import callables, check_classes
 from jaxadv.errors import UserError
 from jaxadv.evaluation import Predictions, check_attack, checked_aims, evaluate
-from jaxadv.metrics import Interval, Rate, interval
-from jaxadv.results import Row, select
+from jaxadv.metrics import Interval, Rate
+from jaxadv.models.functions import plain_function
+from jaxadv.results import Row, over_seeds, select
+from jaxadv.schema import shortest
+from jaxadv.traced import Traced, traced
 from jaxadv.types import Array, Predict
 
 Models: TypeAlias = Mapping[str, Predict | Sequence[Predict]]
 AnyAttack: TypeAlias = Attack | CarliniWagner
-RATES = ("transfer_rate", "transfer_rate_clean_correct", "error_rate")
-SUCCESS = {"transfer_rate": "success_rate"} | {
+# The rates of a target, and the source's own success that stands beside each.
+SUCCESS = {
+    "transfer_rate": "success_rate",
     "transfer_rate_clean_correct": "success_rate_clean_correct",
     "error_rate": "success_rate",
 }
@@ -62,23 +67,38 @@ class Transfer:
     def rate(
         self, source: str, target: str, metric: str = "transfer_rate", eps: float | None = None
     ) -> Interval | None:
-        """Mean and 95 % interval; None where every rate is 0/0.
+        """Mean and 95 % interval; None where none is known, or a model would be asked of itself.
 
         Over the source's models, each a mean over the target's; of a single source over those.
         eps: the radius; may be left out if there is one.
+
+        Raises:
+            UserError: if there is no such source, target, rate or radius.
         """
-        found = select(self.rows, metric=metric, source=source, target=target, eps=self._at(eps))
-        return _interval(found)
+        check_choice("source", source, self.sources)
+        check_choice("target", target, self.targets)
+        check_choice("metric", metric, SUCCESS)
+        where = {"metric": metric, "source": source, "target": target, "eps": self._at(eps)}
+        found = select(self.rows, **where)
+        if len({row["seed"] for row in found}) < 2:
+            found = [{**row, "seed": row["target_seed"]} for row in found]
+        return over_seeds(found)
 
     def success(
         self, source: str, metric: str = "success_rate", eps: float | None = None
     ) -> Interval | None:
-        """Mean and 95 % interval over the source's models of their success."""
-        return _interval(select(self.rows, metric=metric, source=source, eps=self._at(eps)))
+        """Mean and 95 % interval over the source's models of their success.
+
+        Raises:
+            UserError: if there is no such source, rate or radius.
+        """
+        check_choice("source", source, self.sources)
+        check_choice("metric", metric, set(SUCCESS.values()))
+        return over_seeds(self.rows, metric=metric, source=source, eps=self._at(eps))
 
     def table(self, metric: str = "transfer_rate") -> str:
         """A line for each source and radius: its success, then the rate for every target."""
-        _check_metric(metric)
+        check_choice("metric", metric, SUCCESS)
         header = ["source", "eps", "success", *self.targets]
         lines = [
             [source, f"{eps:.3g}", _written(self.success(source, SUCCESS[metric], eps))]
@@ -99,7 +119,7 @@ class Transfer:
         """A heat map with numbers, sources down and targets across, written as PNG."""
         from jaxadv.plots.matrix import heat_map  # which loads matplotlib, by no means always
 
-        _check_metric(metric)
+        check_choice("metric", metric, SUCCESS)
         at = self._at(eps)
         means = [[self.rate(s, t, metric, at) for t in self.targets] for s in self.sources]
         values = np.array([[np.nan if m is None else m.mean for m in line] for line in means])
@@ -108,9 +128,10 @@ class Transfer:
     def _at(self, eps: float | None) -> float:
         if eps is None and len(self.radii) == 1:
             return self.radii[0]
-        if eps not in self.radii:
+        found = None if eps is None else shortest(eps)
+        if found not in self.radii:
             raise UserError(f"eps {eps}: give one of {', '.join(f'{r:g}' for r in self.radii)}")
-        return eps
+        return found
 
 
 def transfer(
@@ -133,8 +154,8 @@ def transfer(
         functions, several of one kind (seeds, say), over which intervals are taken.
     x: images `[N, …]`, in the attack's bounds. y: labels `[N]`.
     attack: an attack, `attacks.pgd(0.1, 0.01)` say, or with `eps` a function from a radius to one,
-        `attacks.fgsm` say. eps: the radii `[A]`, all of them one compiled program; a call on others
-        compiles nothing again while the functions are the same objects.
+        `attacks.fgsm` say. eps: the radii `[A]`, all of them one compiled program. A call on others
+        compiles nothing again; models that have changed since, in weights or otherwise, are seen.
     targets: `[N]`, the classes that images are to be taken for; none their own.
     joint: names of more sources to the names of the models that each attacks at once, joined as
         `combine` says (`attacks.joint`); of lists the first with the first and so on.
@@ -161,12 +182,13 @@ def transfer(
     dataset = Dataset(x, y)
     targets = _checked_targets(functions, dataset, targets)
     check_whole("keep", keep, 0)
-    make, radii = _sweep(attack, eps)
-    of = tuple((f"{source.name} {source.seed}", source.members) for source in sources)
-    program = _program(tuple(functions), make, of, combine, chunk, keep, targets is not None)
+    made, radii = _sweep(attack, eps)
+    image = jax.eval_shape(to_float, jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype))
+    of = tuple(traced(plain_function(function), image) for function in functions)
+    members = tuple(source.members for source in sources)
+    program = _program(of, members, combine, chunk, keep, targets is not None)
     key = jax.random.key(0) if key is None else key
-    own = None if make is not None else attack
-    found = program(jnp.asarray(radii, jnp.float32), own, dataset, targets, key)
+    found = program(made, dataset, targets, key)
     warn(found.flags)
     found = jax.device_get(found)
     wanted = found.labels if targets is None else np.asarray(targets)
@@ -224,48 +246,59 @@ def _sources(names: list[tuple[str, int]], joint: Mapping[str, Sequence[str]]) -
     return found
 
 
-def _sweep(attack: Any, eps: Sequence[float] | None) -> tuple[Any, list[float]]:
-    """The function from a radius to an attack, none of a single one, and the radii in rows.
+def _sweep(attack: Any, eps: Sequence[float] | None) -> tuple[AnyAttack, list[float]]:
+    """The attacks of all radii as one, a leading axis on their numbers, and the radii in rows.
 
     Raises:
         UserError: if radii are given to an attack that has its own, or lack to a function.
     """
-    if not isinstance(attack, Attack | CarliniWagner):
+    if isinstance(attack, Attack | CarliniWagner):
+        if eps is not None:
+            raise UserError(
+                "eps beside an attack, which has its own: give a function, lambda eps: "
+                "attacks.pgd(eps, 0.01) say"
+            )
+        own = attack.eps if isinstance(attack, Attack) else attack.confidence
+        if np.ndim(own):
+            raise UserError(
+                "a radius for each example: give one radius, or a function and a list of them"
+            )
+        each, radii = [attack], [own]
+    else:
         if eps is None or np.ndim(eps) != 1 or not len(eps):
             raise UserError(f"eps {eps}: give the radii of the attack, [0.05, 0.1] say")
-        return attack, [float(str(np.float32(each))) for each in eps]
-    check_attack(attack)
-    if eps is not None:
-        raise UserError(
-            "eps beside an attack, which has its own: give a function, lambda eps: "
-            "attacks.pgd(eps, 0.01) say"
-        )
-    own = attack.eps if isinstance(attack, Attack) else attack.confidence
-    if np.ndim(own):
-        raise UserError(
-            "a radius for each example: give one radius, or a function and a list of them"
-        )
-    return None, [float(str(np.float32(own)))]
+        check_function("attack", attack, "a function from a radius to an attack, attacks.fgsm say")
+        radii = list(eps)
+        each = [attack(np.float32(radius)) for radius in radii]
+    for one in each:
+        check_attack(one)
+    # What a function builds anew each time, a transformation say, is the first's.
+    numbers_of, form = zip(*map(jax.tree.flatten, each), strict=True)
+    stacked = [np.stack([np.float32(n) for n in axis]) for axis in zip(*numbers_of, strict=True)]
+    return jax.tree.unflatten(form[0], stacked), [shortest(radius) for radius in radii]
 
 
 @lru_cache(maxsize=8)
 def _program(
-    functions: tuple[Predict, ...],
-    make: Callable[[Array], AnyAttack] | None,
-    sources: tuple[tuple[str, tuple[int, ...]], ...],
+    functions: tuple[Traced, ...],
+    sources: tuple[tuple[int, ...], ...],
     combine: str,
     chunk: int,
     keep: int,
     targeted: bool,
 ) -> Callable[..., Predictions]:
-    """Predictions at every radius, or under one attack; compiled once for these functions."""
-    ensemble = callables(functions)
+    """Predictions under every attack of a sweep, compiled once for functions that stay the same."""
+    ensemble = callables([each.function for each in functions])
+    named = {str(number): members for number, members in enumerate(sources)}
 
-    def run(eps: Array, own: Any, dataset: Dataset, targets: Any, key: Any) -> Predictions:
-        sweep = (lambda _: own) if make is None else make
-        options: dict[str, Any] = {"sources": dict(sources), "combine": combine, "chunk": chunk}
+    def run(made: AnyAttack, dataset: Dataset, targets: Any, key: Any) -> Predictions:
+        def at(number: Array) -> AnyAttack:
+            return jax.tree.map(lambda leaf: leaf[number], made)
+
+        numbers = jnp.arange(len(jax.tree.leaves(made)[0]))
+        options: dict[str, Any] = {"sources": named, "combine": combine, "chunk": chunk}
         options |= {"keep": keep, "targets": targets if targeted else None}
-        return evaluate(ensemble, (), sweep, eps, dataset, key, **options)
+        return evaluate(ensemble, (), at, numbers, dataset, key, **options)
 
     return jit(run)
 
@@ -344,21 +377,6 @@ def _checked_targets(
             "give another"
         )
     return found
-
-
-def _check_metric(metric: str) -> None:
-    if metric not in RATES:
-        raise UserError(f"metric {metric!r}: give one of {', '.join(RATES)}")
-
-
-def _interval(rows: Sequence[Row]) -> Interval | None:
-    """Over the source's models, each a mean over the target's, or, of one, over the target's."""
-    known = [row for row in rows if row["value"] is not None]
-    over = "seed" if len({row["seed"] for row in rows}) > 1 else "target_seed"
-    each: dict[Any, list[float]] = {}
-    for row in known:
-        each.setdefault(row.get(over), []).append(row["value"])
-    return interval([float(np.mean(values)) for values in each.values()])
 
 
 def _written(value: Interval | None) -> str:

@@ -31,6 +31,11 @@ OR_NULL = (*MEASURED, "distance")  # weights that are not finite lie at none
 LARGEST = 2**53  # from here on not every whole number is a float
 
 
+def shortest(value: Any) -> float:
+    """The shortest decimal that gives a number's float32 back: 0.1, not 0.10000000149."""
+    return float(str(np.float32(value)))
+
+
 def plain(value: Any, where: str) -> Any:
     """The value in JSON's own types; numbers of NumPy and JAX, 0-d arrays too, as plain numbers.
 

@@ -95,7 +95,7 @@ def init(
 
 
 def onward(state: State, phases: Sequence[Phase]) -> State:
-    """Trained runs at the beginning of another training: their variables, fresh opt_states.
+    """Trained runs at the beginning of another training: their variables, fresh optimizers.
 
     A copy: `fit` may take it and leave the state it was made from.
 

@@ -1,16 +1,18 @@
 """Which of several models fools which: by hand on a line of grey images, and misused."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from PIL import Image
 
 import jaxadv
 from jaxadv import attacks, transfer
 from jaxadv.errors import UserError
-from jaxadv.matrix import _program
 from jaxadv.results import select
+from tests.conftest import COMPILED
 
 # Images of one pixel; a model calls bright, class 1, what lies above its limit.
 X = np.float32([[0.2], [0.45], [0.55], [0.8]])
@@ -48,27 +50,85 @@ def test_rates_by_hand():
     assert row["eps"] == 0.1
 
 
-def test_radii_are_one_program_and_others_compile_nothing():
-    traced = list[object]()
-
-    def counted(eps):
-        traced.append(eps)
-        return attacks.fgsm(eps)
-
+@pytest.mark.parametrize("make", [attacks.fgsm, lambda eps: attacks.pgd(eps, 0.05, 3)])
+def test_radii_are_one_program_and_others_compile_nothing(make):
     models = {name: MODELS[name] for name in ("middle", "low")}
-    both = transfer(models, X, Y, counted, eps=[0.01, 0.1])
-    times = len(traced)
-    again = transfer(models, X, Y, counted, eps=[0.1, 0.2])
-    assert len(traced) == times > 0
+    both = transfer(models, X, Y, make, eps=[0.01, 0.1])
+    COMPILED.clear()
+    again = transfer(models, X, Y, make, eps=[0.1, 0.2])
+    assert COMPILED == []
+    transfer(dict(reversed(models.items())), X, Y, make, eps=[0.1, 0.2])
+    assert COMPILED != []  # so it would have been seen
     assert both.radii == (0.01, 0.1)
-    alone = transfer(models, X, Y, attacks.fgsm(0.1))
+    alone = transfer(models, X, Y, make(0.1))
     for result in (both, again):
         assert rate(result, "middle", "low", eps=0.1) == rate(alone, "middle", "low")
-    programs = _program.cache_info().misses
-    transfer(models, X, Y, attacks.fgsm(0.2))  # of an attack the radius is traced too
-    assert _program.cache_info().misses == programs
     with pytest.raises(UserError, match=r"eps None: give one of 0\.01, 0\.1"):
         both.rate("middle", "low")
+
+
+def test_models_and_attacks_are_as_they_stand_now():
+    """The same function objects, whose weights and names have changed since the last call."""
+    sign, step = jnp.float32(1.0), 0.001
+
+    def model(x):
+        return sign * MODELS["middle"](x)
+
+    def attack(eps):
+        return attacks.pgd(eps, step, 1, random_start=False)
+
+    def found():
+        result = transfer({"model": model, "low": MODELS["low"]}, X, Y, attack, eps=[0.1])
+        return result.rows[0]["value"], result.success("model").mean
+
+    assert found() == (1.0, 0.0)
+    step = 0.1
+    assert found() == (1.0, 0.5)
+    sign = -sign
+    assert found() == (0.0, 1.0)
+
+
+class Grey(nnx.Module):
+    def __init__(self, limit):
+        self.limit = nnx.Param(jnp.float32(limit))
+
+    def __call__(self, x):
+        return above(self.limit[...])(x)
+
+
+class Grid(eqx.Module):
+    """Of the kind that cannot be hashed: it holds its arrays."""
+
+    limit: jax.Array
+
+    def __call__(self, x):
+        return above(self.limit)(x)
+
+
+def test_a_module_is_asked_as_it_is_and_after_more_training():
+    grey = Grey(0.5)
+    grey.eval()
+    models = {"grey": grey, "grid": Grid(jnp.float32(0.4))}
+    plain = {"grey": above(0.5), "grid": above(0.4)}
+    first, expected = (transfer(m, X, Y, attacks.fgsm(0.1)).table() for m in (models, plain))
+    assert first == expected
+    grey.limit[...] = jnp.float32(0.6)
+    moved = transfer(models, X, Y, attacks.fgsm(0.1)).table()
+    assert moved == transfer({**plain, "grey": above(0.6)}, X, Y, attacks.fgsm(0.1)).table()
+    assert moved != first
+
+
+def test_a_radius_is_found_as_it_was_given():
+    result = transfer(MODELS, X, Y, attacks.fgsm, eps=[2 / 255, 40 / 255])
+    assert result.rate("middle", "low", eps=40 / 255) is not None
+    for call, words in (
+        (lambda: result.rate("middle", "lower", eps=2 / 255), "target 'lower'"),
+        (lambda: result.rate("mid", "low", eps=2 / 255), "source 'mid'"),
+        (lambda: result.success("low", "rate", eps=2 / 255), "metric 'rate'"),
+        (lambda: result.success("low", eps=0.1), r"eps 0\.1: give one of"),
+    ):
+        with pytest.raises(UserError, match=words):
+            call()
 
 
 def test_lists_are_several_of_one_kind():
@@ -131,9 +191,17 @@ def test_table_plot_and_rows(tmp_path):
     result.plot(tmp_path / "matrix.png", eps=0.1)
     assert Image.open(tmp_path / "matrix.png").size[0] > 300
     for call in (result.table, lambda m: result.plot(tmp_path / "x.png", m, eps=0.1)):
-        with pytest.raises(UserError, match="metric 'rate': give one of transfer_rate"):
+        with pytest.raises(UserError, match="metric 'rate': choose one of transfer_rate"):
             call("rate")
     assert all(isinstance(row["n"], int) for row in result.rows)
+
+
+@pytest.mark.filterwarnings("ignore:.*not finite")
+def test_of_several_models_one_that_diverged_makes_its_rate_unknown():
+    """The mean over the others would be another ensemble's."""
+    low = [above(0.4), lambda x: above(0.4)(x) * jnp.nan]
+    result = transfer({"middle": [above(0.5), above(0.52)], "low": low}, X, Y, attacks.fgsm(0.1))
+    assert result.rate("middle", "low") is None
 
 
 @pytest.mark.filterwarnings("ignore:.*not finite")

@@ -7,7 +7,7 @@ from jaxadv.results import Row, over_seeds, select
 
 
 def of_rate(metric: str, words: str, *, first: str = "") -> Callable[[Sequence[Row], float], str]:
-    """Each variant's mean of a rate under the strongest attack there is, at one l∞ radius.
+    """Each variant's mean of a rate under the last of the attacks, at one l∞ radius.
 
     words: what the rate is of. first: how pathways are joined, in studies of these.
     """
@@ -36,4 +36,3 @@ def of_rate(metric: str, words: str, *, first: str = "") -> Callable[[Sequence[R
 
 transfer = of_rate("transfer_rate", "of images that fool one network, so many fool the other")
 survival = of_rate("any_correct", "images of which a reconstruction is read rightly", first="loss")
-detection = of_rate("detection_rate", "images that fool one network found by disagreement")

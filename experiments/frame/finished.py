@@ -1,6 +1,6 @@
 """A finished run as tables and figures need it: checked once, when it is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,9 +126,3 @@ def is_finished(out: Path, study: "Study[Any]", config: Mapping[str, Any]) -> bo
     check_content(content, path, study)
     kept.clear(out / PARTS)
     return True
-
-
-def in_common(runs: Sequence[Finished]) -> tuple[set[str], set[str]]:
-    """The metrics of all runs, and those of some alone, as of another version's."""
-    each = [{row["metric"] for row in run.rows} for run in runs]
-    return set.intersection(*each), set.union(*each) - set.intersection(*each)

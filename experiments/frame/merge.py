@@ -7,7 +7,7 @@ from pathlib import Path
 import tyro
 
 from experiments.frame import report
-from experiments.frame.finished import Finished, in_common, read
+from experiments.frame.finished import Finished, read
 from experiments.frame.study import find
 from jaxadv import results
 
@@ -43,7 +43,8 @@ class Merge:
 
 def _warn_of_metrics(runs: list[Finished]) -> None:
     """One line where a metric is not of all runs, as of those of another version: its seeds are."""
-    _, some = in_common(runs)
+    each = [{row["metric"] for row in run.rows} for run in runs]
+    some = set.union(*each) - set.intersection(*each)
     if some:
         words = ", ".join(sorted(some))
         print(f"warning: not measured in all of the runs: {words}", file=sys.stderr)

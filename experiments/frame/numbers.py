@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from experiments.frame.settings import (
+    LAST_SEED,
     Above,
     AtLeast,
     AtMost,
@@ -24,7 +25,6 @@ from experiments.frame.settings import (
 from jaxadv.data import DATASETS, Splits
 from jaxadv.errors import UserError
 
-LAST_SEED = 2**32 - 1
 LEAST, MOST = float(np.finfo(np.float32).tiny), 1e15  # squares of larger ones pass float32's range
 SMALLEST = 50_000  # bytes of weights and optimisers that a seed of any study has at least
 

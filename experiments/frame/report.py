@@ -1,9 +1,10 @@
 """Tables and figures of a finished run, from what it wrote and nothing else."""
 
 from pathlib import Path
+from typing import Any
 
-from experiments.frame.finished import read
-from experiments.frame.study import find
+from experiments.frame.finished import Finished, read
+from experiments.frame.study import Study, find
 from experiments.frame.tables import terminal
 from experiments.frame.tables.table import markdown
 from jaxadv.errors import UserError, printable
@@ -19,7 +20,11 @@ def draw(directory: Path) -> list[Path]:
         UserError: if the results are damaged, another process writes into the folder, or figures/
             leads out of it.
     """
-    (study, run), figures = read(directory, find), directory / "figures"
+    return _drawn(*read(directory, find))
+
+
+def _drawn(study: Study[Any], run: Finished) -> list[Path]:
+    directory, figures = run.directory, run.directory / "figures"
     with owned(directory):
         if figures.is_symlink() or (figures.exists() and not figures.is_dir()):
             what = "link" if figures.is_symlink() else "file"
@@ -45,7 +50,7 @@ def show(directory: Path, wide: bool = False) -> None:
     text = "\n\n".join(f"{each.title}:\n\n{markdown(each)}" for each in made)
     with owned(directory):
         write_atomically(directory / "tables.md", f"{text}\n".encode())
-    drawn = draw(directory)
+    drawn = _drawn(study, run)
     if study.answer is not None and (answer := study.answer(run.rows, study.shown_eps)):
         print(printable(answer))
     print(printable(f"results: {directory / 'results.json'}; tables: {directory / 'tables.md'}"))

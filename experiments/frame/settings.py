@@ -15,6 +15,7 @@ import tyro
 
 Name = tyro.conf.arg
 PLACE = "place"
+LAST_SEED = 2**32 - 1
 
 
 class AtLeast(NamedTuple):
@@ -114,7 +115,7 @@ class Settings:
     """The settings to begin with; every other option overrides the preset's value."""
     seeds: Count = 5
     """Number of seeds; all of them train in one compiled program."""
-    first_seed: Annotated[int, AtMost(2**32 - 1)] = 0
+    first_seed: Annotated[int, AtMost(LAST_SEED)] = 0
     """The first seed: runs with other seeds can be joined by `experiments merge`."""
     place: Place = Place()
     data: Data = Data()

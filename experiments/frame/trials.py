@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxadv.attacks import Attack, CarliniWagner, fgm, fgsm, igs, l2, linf, pgd
 from jaxadv.evaluation import Sources, each_and_all
+from jaxadv.schema import shortest
 from jaxadv.types import Array
 
 
@@ -37,8 +38,7 @@ class Trial(NamedTuple):
 
     def at(self, number: int) -> dict[str, Any]:
         """The keys of the rows at one of the radii."""
-        # The shortest decimal that gives this float32 back: 0.1, not 0.10000000149.
-        swept = {self.parameter: float(str(self.radii[number]))}
+        swept = {self.parameter: shortest(self.radii[number])}
         return {"attack": self.name, "ball": self.ball, **swept, **dict(self.keys)}
 
 
