@@ -11,6 +11,7 @@ from jaxadv.plots.reduce import distinct
 from jaxadv.results import Row, by_seed, select
 
 LINE = ["model", "attack", "ball", "eps", "variant", "images", "seeds"]
+TOLD_BY = ("model", "attack", "ball", "eps", "variant")  # what tells lines apart
 
 
 class Attacked(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from experiments.frame.rows import USUAL_ALARMS
-from experiments.frame.tables.attacks import LINE, compared, each_attack, less_first
+from experiments.frame.tables.attacks import LINE, TOLD_BY, compared, each_attack, less_first
 from experiments.frame.tables.table import Table, written
 from jaxadv.evaluation import ALL
 from jaxadv.plots.reduce import single_source
@@ -38,9 +38,7 @@ def detection(rows: Sequence[Row]) -> Table:
     title = (
         "Detection by disagreement of images that fooled one member, or all, at 5 % false alarms"
     )
-    return Table(
-        title, header, lines, ("attack", "ball", "eps", "variant", "found one", "found all")
-    )
+    return Table(title, header, lines, (*TOLD_BY, "found one", "found all"))
 
 
 def _at_usual_alarms(rows: Iterable[Row]) -> list[Row]:

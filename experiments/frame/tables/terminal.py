@@ -36,12 +36,12 @@ def show(table: Table, limit: int | None) -> None:
 def fitted(table: Table, limit: int) -> tuple[Table, str]:
     """The table within so many characters a line, and a line on what was left out.
 
-    What is the same in all lines is said beneath. Of the others those in `table.matters` stay
-    longest, and before them the ones farther left.
+    What is the same in all lines is said beneath. Of the others those in `table.matters`, by which
+    lines are told apart and what they say above all, stay longest, then those farther left.
     """
     columns = list(zip(table.header, *table.lines, strict=True))
     several = len(table.lines) > 1
-    same = [c for c in columns if several and len(set(c[1:])) == 1 and c[0] not in table.matters]
+    same = [c for c in columns if several and len(set(c[1:])) == 1]
     kept = [column for column in columns if column not in same]
     dropped = list[str]()
     while _wide(kept) > limit and len(kept) > 2:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from experiments.frame.tables.attacks import LINE, compared, each_attack, less_first
+from experiments.frame.tables.attacks import LINE, TOLD_BY, compared, each_attack, less_first
 from experiments.frame.tables.networks import correlations, headings, ways
 from experiments.frame.tables.table import Table, written
 from jaxadv.evaluation import ALL
@@ -30,7 +30,7 @@ def transfer(rows: Sequence[Row]) -> Table:
         line.append(compared(rates, single_source(first), metric="transfer_rate"))
         lines.append([*line, written(over_seeds(strict), seeds)])
     title = "Transfer rate, P(target wrong | source wrong); difference paired by seed"
-    matters = ("attack", "ball", "eps", "variant", "transfer", less_first(rows))
+    matters = (*TOLD_BY, "transfer", less_first(rows))
     return Table(title, header, lines, matters)
 
 
@@ -54,7 +54,7 @@ def one_and_all(rows: Sequence[Row]) -> Table:
         if select(chosen, source=ALL)
     ]
     title = "Success of the attack on one member, on both at once, and on their mean probability"
-    return Table(title, header, lines, ("attack", "ball", "eps", "variant", "one", "both"))
+    return Table(title, header, lines, (*TOLD_BY, "one", "both"))
 
 
 def adversarial_features(rows: Sequence[Row]) -> Table:
