@@ -235,6 +235,7 @@ STUDY = Study(
             label="attacks found",
             across_label="false alarms",
         ),
+        figures.transfer_dots,
         figures.success,
     ],
     answer=answers.transfer,

@@ -198,3 +198,21 @@ def test_lines_of_the_script_hold_nothing_that_a_terminal_obeys(capsys):
     with pytest.raises(SystemExit):
         cli.run(absent)
     assert capsys.readouterr().err.startswith("error: \\x1b[31m/x: No such file")
+
+
+def test_a_script_whose_output_nobody_reads_any_more_ends_in_silence():
+    """As in `python -m experiments.NAME --help | head -1`."""
+    code = "from experiments.frame import cli\ncli.run(lambda: [print(n) for n in range(10**6)])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "0\n"
+    process.stdout.close()
+    assert process.stderr is not None
+    assert (process.wait(60), process.stderr.read()) == (cli.PIPE, "")

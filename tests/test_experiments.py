@@ -10,7 +10,7 @@ import pytest
 from experiments.__main__ import TOOLS
 from experiments.frame import parts
 from experiments.frame.settings import options
-from experiments.frame.study import find
+from experiments.frame.study import about, find, names
 from jaxadv import results
 from jaxadv.data import load_dataset
 from tests.studies import refused, run, tool
@@ -319,6 +319,16 @@ def test_help_lists_every_setting_with_its_unit(capsys):
         typed = "data" if name == "dataset" else typed
         assert re.search(rf"--{typed}[ ,]", text), name
     assert "image range [0, 1]" in text
+
+
+@pytest.mark.parametrize("name", names())
+def test_help_says_what_a_study_is_and_how_long_its_presets_take(name):
+    text = about(find(name), 72)
+    assert all(len(line) <= 72 for line in text.splitlines())
+    figure = find(name).paper.partition("; ")[0].rpartition(", ")[2]  # such as "Fig 4"
+    assert text.startswith(figure) or name in ("disagreement_detection", "surrogate_defence")
+    listed = " ".join(text.split()).rpartition("on two cores: ")[2].rstrip(".").split(", ")
+    assert [words.split()[0] for words in listed] == [*find(name).presets]
 
 
 def test_results_are_plain_json(pairs):

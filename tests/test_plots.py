@@ -10,6 +10,7 @@ from PIL import Image
 from scipy import stats
 
 from jaxadv import plots
+from jaxadv.evaluation import ALL
 from jaxadv.metrics import Interval
 from jaxadv.plots import features, reduce, style
 from jaxadv.results import Row
@@ -210,6 +211,51 @@ def test_features_that_are_not_finite_are_counted(tmp_path, drawn, rng) -> None:
     assert len(whole.texts) == 0
     assert [t.get_text() for t in lost.texts] == ["1,200 of 1,200 not finite"]
     assert lost.get_title(loc="left") == "diverged\nR² undefined"
+
+
+def test_points_far_out_do_not_squash_the_rest(tmp_path, drawn) -> None:
+    """Of 100 points two lie a hundred times as far as the others are wide; they are marked."""
+    x = np.linspace(-1, 1, 100)
+    y = x.copy()
+    y[[3, 50]] = -200, 300
+    plots.feature_scatter({"a": (x, y, 0.5, None), "b": (x, x, 1.0, None)}, tmp_path / "f.png")
+    far, whole = drawn[0].axes
+    low, high = far.get_ylim()
+    assert -2 < low < -1 < 1 < high < 2
+    assert [t.get_text() for t in far.texts] == ["2 of 100 farther out"]
+    marks = np.asarray(far.collections[1].get_offsets())
+    np.testing.assert_allclose(marks[:, 0], x[[3, 50]])
+    assert (marks[:, 1] < -1).tolist() == [True, False]
+    np.testing.assert_allclose(far.collections[0].get_offsets(), np.stack([x, y], 1))
+    assert whole.get_ylim() == pytest.approx((-1.08, 1.08))
+    assert not whole.texts
+
+
+def test_variants_stand_below_one_another_with_the_first_one_s_mean(tmp_path, drawn) -> None:
+    rows = [
+        under_attack(
+            "transfer_rate", value + 0.1 * seed, seed, variant=name, eps=eps, source=source
+        )
+        for eps in (0.1, 2 / 255)
+        for name, value in (("plain", 0.5), ("gal", 0.1))
+        for seed in range(3)
+        for source in ("1", ALL)
+    ]
+    rows += [under_attack("transfer_rate", None, 0, variant="adp", eps=0.1, n=0)]
+    plots.metric_dots(rows, "transfer_rate", tmp_path / "dots.png")
+    assert_png(tmp_path / "dots.png")
+    (figure,) = drawn
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["ε = 0.1", "ε = 2/255"]
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert names == ["plain", "GAL", "ADP"]
+    for ax in figure.axes:
+        dashed, *dots = sorted(ax.lines, key=lambda line: line.get_linestyle() != "--")
+        assert dashed.get_xdata() == pytest.approx([0.6, 0.6])
+        found = [
+            (*line.get_xdata(), *line.get_ydata()) for line in dots if line.get_marker() == "o"
+        ]
+        assert found == [pytest.approx((0.6, 0)), pytest.approx((0.2, 1))]
+    assert [t.get_text() for t in figure.axes[0].texts] == ["0/0"]
 
 
 def test_a_single_seed_is_drawn_without_an_interval(tmp_path, drawn) -> None:

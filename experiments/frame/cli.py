@@ -21,6 +21,8 @@ from jaxadv.parallel import use_cores
 Chosen = TypeVar("Chosen", bound=Settings)
 Arguments = TypeVar("Arguments")
 
+PIPE = 141  # the status of a script whose output nobody reads any more, as shells give it
+
 
 def use_compilation_cache() -> None:
     """Keep compiled programs in the user's cache folder, so that a second run starts at once."""
@@ -34,7 +36,6 @@ def parse(
     study: str,
     presets: Mapping[str, Chosen],
     arguments: Sequence[str] | None = None,
-    description: str | None = None,
 ) -> Chosen:
     """The settings of a preset with the command line's overrides.
 
@@ -46,9 +47,7 @@ def parse(
     if name not in presets:
         raise UserError(f"--preset {name}: {study} has {', '.join(presets)}")
     kind, usual = type(presets[name]), {"default": presets[name].but(preset=name)}
-    settings = read_arguments(
-        kind, f"experiments.{study}", args=words, description=description, **usual
-    )
+    settings = read_arguments(kind, f"experiments.{study}", args=words, **usual)
     numbers.check(settings)
     return settings
 
@@ -101,6 +100,9 @@ def run(task: Callable[[], object], *, resumable: bool = True) -> None:
             task()
         except UserError as error:
             line, status = f"error: {error}", 2
+        except BrokenPipeError:  # whoever read the output has seen enough, as `| head` has
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(PIPE) from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             line, status = f"error: {where}{error.strerror or error}; choose another folder", 2

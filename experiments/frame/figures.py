@@ -32,6 +32,11 @@ def lines(metric: str, file: str, **options: Any) -> Callable[[Finished, Path], 
     return draw
 
 
+def transfer_dots(run: Finished, folder: Path) -> None:
+    """Transfer rates of every variant, one below the other, in transfer.png."""
+    plots.metric_dots(run.rows, "transfer_rate", folder / "transfer.png")
+
+
 def transfer_bars(run: Finished, folder: Path) -> None:
     """Transfer rates against the radius, in transfer.png."""
     plots.transfer_bars(run.rows, folder / "transfer.png")

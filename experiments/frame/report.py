@@ -44,13 +44,13 @@ def show(directory: Path, wide: bool = False) -> None:
         return
     study, run = read(directory, find)
     made = [table for make in study.tables if (table := make(run.rows)).lines]
-    limit = None if wide else terminal.width()
-    for each in made:
-        terminal.show(each, limit)
     text = "\n\n".join(f"{each.title}:\n\n{markdown(each)}" for each in made)
     with owned(directory):
         write_atomically(directory / "tables.md", f"{text}\n".encode())
     drawn = _drawn(study, run)
+    limit = None if wide else terminal.width()
+    for each in made:
+        terminal.show(each, limit)
     if study.answer is not None and (answer := study.answer(run.rows, study.shown_eps)):
         print(printable(answer))
     print(printable(f"results: {directory / 'results.json'}; tables: {directory / 'tables.md'}"))

@@ -13,7 +13,8 @@ from experiments.frame import cli, numbers, parts, report, train, trials
 from experiments.frame.finished import is_finished
 from experiments.frame.job import Job
 from experiments.frame.settings import Settings, options, trained_by
-from experiments.frame.study import Study, find
+from experiments.frame.study import Study, about, find
+from experiments.frame.tables import terminal
 from jaxadv import results, training
 from jaxadv.configs import differences
 from jaxadv.data import Splits, load_dataset
@@ -26,8 +27,13 @@ S = TypeVar("S", bound=Settings)
 
 def main(study: Study[Any]) -> None:
     """The script of a study: its settings from the command line, then the run."""
-    words = sys.modules[study.cohorts.__module__].__doc__
-    cli.run(lambda: run(study, cli.parse(study.name, study.presets, description=words)))
+
+    def task() -> None:
+        if {"-h", "--help"} & {*sys.argv[1:]}:
+            print(about(study, min(terminal.width() or 80, 100)), end="\n\n")
+        run(study, cli.parse(study.name, study.presets))
+
+    cli.run(task)
 
 
 def run(study: Study[S], settings: S) -> Path:

@@ -4,7 +4,9 @@ It lives in a file of its own, experiments/NAME.py, as `STUDY`; no list of studi
 """
 
 import importlib
+import inspect
 import pkgutil
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -74,6 +76,17 @@ class Study(Generic[S]):
     shown_eps: float = 0.1
     shown_arrays: tuple[str, ...] = ()
     answer: Answer | None = None
+
+
+def about(study: Study[Any], width: int) -> str:
+    """What a study is, in lines of at most `width`: its file's words, presets and their minutes."""
+    module = importlib.import_module(f"experiments.{study.name}")
+    words = inspect.cleandoc(module.__doc__ or "")
+    written = [part for part in words.split("\n\n") if not part.startswith(" ")]
+    known = {name: f"{study.minutes.get(name, '–')}" for name in study.presets}
+    presets = ", ".join(f"{name} {minutes}" for name, minutes in known.items())
+    written.append(f"Presets, and minutes of each on two cores: {presets}.")
+    return "\n\n".join(textwrap.fill(part, width, break_on_hyphens=False) for part in written)
 
 
 def names() -> list[str]:

@@ -45,7 +45,10 @@ def classes_of(labels: np.ndarray | None) -> np.ndarray:
 
 
 def draw_features(ax: Axes, title: str, panel: Panel) -> None:
-    """One panel; points that are not finite are left out, and counted in its foot."""
+    """One panel; points that are not finite are left out, those far out are drawn on its edge.
+
+    Its foot counts both.
+    """
     x, y, r_squared, labels = panel
     x, y = np.asarray(x), np.asarray(y)
     finite = np.isfinite(x) & np.isfinite(y)
@@ -55,8 +58,10 @@ def draw_features(ax: Axes, title: str, panel: Panel) -> None:
     # fewer points can be larger and more opaque
     size = float(np.clip(9_000 / max(len(x), 1), 4, 14))
     ax.scatter(x[finite], y[finite], s=size, c=colours, alpha=style.POINTS, linewidths=0)
-    if not finite.all():
-        words = f"{np.sum(~finite):,} of {len(x):,} not finite"
+    beyond = draw_beyond(ax, x[finite], y[finite], colours)
+    counts = {"not finite": int(np.sum(~finite)), "farther out": beyond}
+    words = ", ".join(f"{count:,} of {len(x):,} {what}" for what, count in counts.items() if count)
+    if words:
         place: dict[str, Any] = {"ha": "center", "va": "bottom", "transform": ax.transAxes}
         ax.text(0.5, 0.02, words, color=style.GREY, fontsize=8, **place)
     known = r_squared is not None and np.isfinite(r_squared)
@@ -64,3 +69,36 @@ def draw_features(ax: Axes, title: str, panel: Panel) -> None:
     ax.set_xlabel("network 1, first component")
     ax.grid(True, axis="both")
     ax.set_box_aspect(1)
+
+
+def draw_beyond(ax: Axes, x: np.ndarray, y: np.ndarray, colours: str | np.ndarray) -> int:
+    """Frame most of the points, and mark on the frame's edge those beyond it: how many these are.
+
+    Decorrelated features have tails tens of times as long as all the rest is wide.
+    """
+    if not len(x):
+        return 0
+    frames = [framed(x), framed(y)]
+    ax.set_xlim(frames[0])
+    ax.set_ylim(frames[1])
+    inner = [np.clip(v, *frame) for v, frame in zip((x, y), frames, strict=True)]
+    beyond = (inner[0] != x) | (inner[1] != y)
+    edges = colours if isinstance(colours, str) else colours[beyond]
+    hollow: dict[str, Any] = {"marker": "D", "s": 12, "c": "none", "clip_on": False}
+    ax.scatter(inner[0][beyond], inner[1][beyond], edgecolors=edges, **hollow)
+    return int(beyond.sum())
+
+
+def framed(values: np.ndarray) -> tuple[float, float]:
+    """Limits of an axis: all values, or where these reach twice as far as most do, most of them.
+
+    Most are those between the 3rd and the 97th percentile, and a third as far again on either side.
+    """
+    low, high = np.percentile(values, (3, 97))
+    room = (high - low) / 3
+    first, last = float(values.min()), float(values.max())
+    inner = (max(first, low - room), min(last, high + room))
+    if not 0 < 2 * (inner[1] - inner[0]) < last - first:
+        inner = (first, last)
+    margin = 0.04 * (inner[1] - inner[0]) or 1.0
+    return inner[0] - margin, inner[1] + margin
