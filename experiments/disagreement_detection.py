@@ -28,7 +28,7 @@ from experiments.frame.pairs import ROBUST
 from experiments.frame.parts import Measured
 from experiments.frame.rows import USUAL_ALARMS, pair_rows
 from experiments.frame.run import main
-from experiments.frame.settings import Count, Radii
+from experiments.frame.settings import Count
 from experiments.frame.study import Study
 from experiments.frame.tables import detection, gradients, networks, transfer
 from experiments.frame.trials import Trial, pgd_trial
@@ -112,27 +112,13 @@ class Training(settings.Training):
 
 
 @dataclass(frozen=True)
-class Attacks(settings.Attacks):
-    """PGD on each network and on both."""
-
-    eps: Radii = (0.05, 0.1, 0.15)
-    """Radii of PGD, linf, image range [0, 1]."""
-    pgd_steps: Count = 40
-    """Steps of PGD."""
-    pgd_step_size: float = 3 / 255
-    """Step of PGD, linf, image range [0, 1]."""
-    pgd_examples: int = 2000
-    """PGD on so many test images, evenly spaced; 0, or more than there are, is all."""
-
-
-@dataclass(frozen=True)
 class Settings(settings.Settings):
     """Pairs trained in every way to differ: attack one, attack both, see whether it shows."""
 
     ways: tuple[WayName, ...] = tuple(WAYS)
     """How the pairs are trained to differ; dverge goes on from finished ones."""
     training: Training = Training()
-    attacks: Attacks = Attacks()
+    attacks: settings.Pgd = settings.Pgd()
 
 
 PRESETS = {
@@ -186,8 +172,7 @@ def train(job: Job[Settings]) -> State:
 
 def trials(settings: Settings, splits: Splits) -> list[Trial]:
     """PGD."""
-    a = settings.attacks
-    return [pgd_trial(a.eps, a.pgd_step_size, a.pgd_steps, a.pgd_examples)]
+    return [pgd_trial(settings.attacks)]
 
 
 def natural(job: Job[Any], pair: Ensemble, state: State, runs: Sequence[Keys]) -> Measured:

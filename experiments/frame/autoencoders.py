@@ -16,7 +16,7 @@ from experiments.frame.measure import features
 from experiments.frame.measure import pathways as of_pathways
 from experiments.frame.measure.pathways import ON_FGSM
 from experiments.frame.parts import Measured
-from experiments.frame.settings import Batch, Count, Radii
+from experiments.frame.settings import Batch, Count
 from experiments.frame.trials import Trial
 from jaxadv import attacks, models, training
 from jaxadv.attacks import example_keys, fgsm
@@ -63,7 +63,7 @@ class Training(settings.Training):
 
 
 @dataclass(frozen=True)
-class Attacks(settings.Attacks):
+class Attacks(settings.Pgd):
     """FGSM and PGD on the classification."""
 
     attacks: tuple[Literal["fgsm", "pgd"], ...] = ("fgsm", "pgd")
@@ -71,15 +71,6 @@ class Attacks(settings.Attacks):
     combine: tuple[Literal["loss", "squares", "min", "single"], ...] = ("loss", "min", "single")
     """What is raised: the sum of the pathways' losses, of their squares, the least of them (the
     strongest against all), or one pathway's at a time."""
-    eps: Radii = (0.05, 0.1, 0.15)
-    """Attack radii, linf, image range [0, 1]."""
-    pgd_steps: Count = 40
-    """Steps of PGD."""
-    pgd_step_size: float = 3 / 255
-    """Step of PGD, linf, image range [0, 1]."""
-    pgd_examples: int = 2000
-    """PGD on so many test images, evenly spaced; 0, or more than there are, is all. FGSM always
-    takes all."""
 
 
 # Presets of every study, beside what is its own.
@@ -219,11 +210,7 @@ def train(job: Job[Any]) -> State:
 
 def attacks_of(chosen: Attacks) -> list[Trial]:
     """FGSM and PGD, linf, with the pathways joined in every way asked for."""
-    step, steps = chosen.pgd_step_size, chosen.pgd_steps
-    known = {
-        "fgsm": trials.fgsm_trial(chosen.eps),
-        "pgd": trials.pgd_trial(chosen.eps, step, steps, chosen.pgd_examples),
-    }
+    known = {"fgsm": trials.fgsm_trial(chosen.eps), "pgd": trials.pgd_trial(chosen)}
     return [
         trial
         for name in chosen.attacks

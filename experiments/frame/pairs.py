@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
-from experiments.frame import settings, trials
+from experiments.frame import settings
 from experiments.frame.grid import Cohort
 from experiments.frame.measure import features
-from experiments.frame.settings import AtMost, Count, Radii
-from experiments.frame.trials import Trial
+from experiments.frame.settings import AtMost, Radii
+from experiments.frame.trials import Trial, fgsm_trial, pgd_trial
 from jaxadv import models
+from jaxadv.attacks import BALLS
 from jaxadv.data import Splits
 from jaxadv.defences import ramp
 from jaxadv.losses import check_regression
@@ -62,7 +63,7 @@ ROBUST: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Attacks(settings.Attacks):
+class Attacks(settings.Pgd):
     """FGSM and PGD on each network and on both."""
 
     attacks: tuple[Literal["fgsm", "pgd"], ...] = ("fgsm", "pgd")
@@ -71,29 +72,20 @@ class Attacks(settings.Attacks):
     """Norms that bound the attacks."""
     eps: Radii = (0.05, 0.1, 0.15, 0.2)
     """Attack radii, linf, image range [0, 1]; the l2 radius is eps times sqrt(pixels)."""
-    pgd_steps: Count = 40
-    """Steps of PGD."""
-    pgd_step_size: float = 3 / 255
-    """Step of PGD, linf, image range [0, 1]; in l2 times sqrt(pixels)."""
-    pgd_examples: int = 2000
-    """PGD on so many test images, evenly spaced; 0, or more than there are, is all. FGSM always
-    takes all."""
     combine: Combine = "loss"
     """Where the members are joined when all are attacked at once."""
 
 
 def attacks_of(chosen: Attacks, splits: Splits) -> list[Trial]:
     """FGSM and PGD in both balls; in l2 radius and step grow by sqrt(pixels)."""
-    pixels = splits.test.images[0].size
-    step, steps = chosen.pgd_step_size, chosen.pgd_steps
-    linf = {
-        "fgsm": trials.fgsm_trial(chosen.eps),
-        "pgd": trials.pgd_trial(chosen.eps, step, steps, chosen.pgd_examples),
-    }
-    l2 = {name: trials.in_l2(t, chosen.eps, step, steps, pixels) for name, t in linf.items()}
-    known = {"linf": linf, "l2": l2}
+    scales = {"linf": 1.0, "l2": splits.test.images[0].size ** 0.5}
+
+    def trial(attack: str, ball: str) -> Trial:
+        where = BALLS[ball], scales[ball]
+        return pgd_trial(chosen, *where) if attack == "pgd" else fgsm_trial(chosen.eps, *where)
+
     return [
-        known[ball][attack]._replace(combine=chosen.combine)
+        trial(attack, ball)._replace(combine=chosen.combine)
         for attack in chosen.attacks
         for ball in chosen.balls
     ]

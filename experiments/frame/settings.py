@@ -108,6 +108,21 @@ class Attacks:
 
 
 @dataclass(frozen=True)
+class Pgd(Attacks):
+    """PGD on trained networks."""
+
+    eps: Radii = (0.05, 0.1, 0.15)
+    """Attack radii, linf, image range [0, 1]."""
+    pgd_steps: Count = 40
+    """Steps of PGD."""
+    pgd_step_size: float = 3 / 255
+    """Step of PGD, linf, image range [0, 1]; in l2, where it is asked for, times sqrt(pixels)."""
+    pgd_examples: int = 2000
+    """PGD on so many test images, evenly spaced; 0, or more than there are, is all. FGSM always
+    takes all."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Settings of every study."""
 

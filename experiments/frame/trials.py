@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxadv.attacks import Attack, CarliniWagner, fgm, fgsm, igs, l2, linf, pgd
+from experiments.frame.settings import Pgd
+from jaxadv.attacks import Attack, Ball, CarliniWagner, fgm, fgsm, igs, linf, pgd
 from jaxadv.evaluation import Sources, each_and_all
 from jaxadv.schema import shortest
 from jaxadv.types import Array
@@ -53,32 +54,26 @@ def check(trials: Iterable[Trial]) -> None:
             trial.make(radius)
 
 
-def fgsm_trial(eps: Sequence[float]) -> Trial:
-    """FGSM over radii in the l∞ ball."""
-    return Trial("fgsm", "linf", fgsm, np.asarray(eps, np.float32))
+def fgsm_trial(eps: Sequence[float], ball: Ball = linf, scale: float = 1.0) -> Trial:
+    """FGSM over radii, `scale` times as large; in l2 FGM."""
+    name, make = ("fgsm", fgsm) if ball is linf else ("fgm", fgm)
+    return Trial(name, ball.name, make, scaled(eps, scale))
 
 
-def pgd_trial(eps: Sequence[float], step: float, steps: int, examples: int) -> Trial:
-    """PGD over radii in the l∞ ball."""
-    radii = np.asarray(eps, np.float32)
-    return Trial("pgd", "linf", lambda radius: pgd(radius, step, steps, linf), radii, examples)
+def pgd_trial(chosen: Pgd, ball: Ball = linf, scale: float = 1.0) -> Trial:
+    """PGD as a study's settings have it, radii and step `scale` times as large."""
+
+    def make(radius: Array) -> Attack:
+        return pgd(radius, scale * chosen.pgd_step_size, chosen.pgd_steps, ball)
+
+    return Trial("pgd", ball.name, make, scaled(chosen.eps, scale), chosen.pgd_examples)
 
 
 def igs_trial(eps: Sequence[float], steps: int, examples: int = 0) -> Trial:
     """IGS over radii in the l∞ ball."""
-    radii = np.asarray(eps, np.float32)
-    return Trial("igs", "linf", lambda radius: igs(radius, steps), radii, examples)
+    return Trial("igs", "linf", lambda radius: igs(radius, steps), scaled(eps), examples)
 
 
-def in_l2(trial: Trial, eps: Sequence[float], step: float, steps: int, pixels: int) -> Trial:
-    """FGSM or PGD in the l2 ball instead; radius and step grow by sqrt(pixels)."""
-    wide = pixels**0.5
-    # Each rounded once: 4.2, where 28 times the float32 of 0.15 is 4.2000003.
-    radii = np.asarray(np.multiply(wide, eps), np.float32)
-    if trial.name == "fgsm":
-        return trial._replace(name="fgm", ball="l2", make=fgm, radii=radii)
-
-    def make(radius: Array) -> Attack:
-        return pgd(radius, wide * step, steps, l2)
-
-    return trial._replace(ball="l2", make=make, radii=radii)
+def scaled(eps: Sequence[float], scale: float = 1.0) -> np.ndarray:
+    """Radii in float32, each rounded once: 4.2, where 28 times the float32 of 0.15 is 4.2000003."""
+    return np.asarray(np.multiply(scale, eps), np.float32)
