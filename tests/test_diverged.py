@@ -223,11 +223,11 @@ def test_training_says_which_run_diverged_and_when(capsys):
     assert train._diverged(found) == {1}
     line_of = "accuracy 0.750, loss 0.500, r_squared –, 1 of 2 runs diverged, 10 images/s"
     assert train._line(found, 10) == line_of
-    train._say_diverged("cnn", state, {1})
+    assert train._say_diverged("cnn", state, found, set()) == {1}
     said = capsys.readouterr().err
     begins = "cnn: diverged in epoch 3, where the loss is not finite: seed 7 strength 0.05"
     assert said == f"{begins}\n"
-    train._say_diverged("cnn", state, set())
+    assert train._say_diverged("cnn", state, found, {1}) == {1}  # said before
     assert capsys.readouterr().err == ""
 
 

@@ -85,19 +85,18 @@ def attack_rows(
             seen = metrics.disagreement(probabilities)
             yield from _detection_rows(apart, seen[fooled != 0], alarms, at)
         for target in range(len(wrong)):
-            name = str(target + 1)
-            yield row("error_rate", metrics.rate(wrong[target]), **at, target=name)
+            to = {**at, "target": str(target + 1)}
+            yield row("error_rate", metrics.rate(wrong[target]), **to)
             if source == ALL or target in members:
                 continue
             plain = metrics.transfer_rate(fooled, wrong[target])
-            yield row("transfer_rate", plain, **at, target=name)
+            yield row("transfer_rate", plain, **to)
             strict = metrics.transfer_rate_clean_correct(
                 fooled, wrong[target], 1 - right_before, clean_wrong[target]
             )
-            yield row("transfer_rate_clean_correct", strict, **at, target=name)
+            yield row("transfer_rate_clean_correct", strict, **to)
             if apart is not None:
                 harmful = seen[(fooled != 0) & (wrong[target] != 0)]
-                to = {**at, "target": name}
                 yield from _detection_rows(apart, harmful, alarms, to, "_transferred")
 
 

@@ -63,10 +63,12 @@ def _diverged(metrics: Metrics) -> set[int]:
     return set(np.flatnonzero(~np.isfinite(np.asarray(metrics["loss"]))).tolist())
 
 
-def _say_diverged(name: str, state: State, runs: set[int]) -> None:
-    """One line on stderr that names runs and epoch; the first process prints it."""
+def _say_diverged(name: str, state: State, metrics: Metrics, said: set[int]) -> set[int]:
+    """The runs that have diverged; of those not said yet a line on stderr, with the epoch."""
+    found = said | _diverged(metrics)
+    runs = found - said
     if not runs or not leads():
-        return
+        return found
     swept = {"seed": state.seed, **state.varied}
     named = [
         " ".join(f"{key} {float(np.asarray(value)[run]):g}" for key, value in swept.items())
@@ -78,6 +80,7 @@ def _say_diverged(name: str, state: State, runs: set[int]) -> None:
         file=sys.stderr,
         flush=True,
     )
+    return found
 
 
 def _identity(directory: Path, name: str, besides: Sequence[str]) -> dict[str, Any]:
@@ -175,26 +178,21 @@ def trained(
         return hosted(_reused(reuse, where, state, epochs, identity))
     state = _begun(directory / where, state, epochs, identity)
     images = len(state.seed) * (len(dataset.labels) // batch_size) * batch_size
-    settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
-    settings |= {"turns": turns, "at_once": at_once}
-    if watch:
-        settings["monitor"] = monitor(ensemble)
-    steps = training.fit(phases, state, dataset, **settings)
+    settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "turns": turns}
+    watching = monitor(ensemble) if watch else None
+    steps = training.fit(phases, state, dataset, **settings, at_once=at_once, monitor=watching)
     saved, lost = -math.inf, set[int]()
     with progress.epochs(name, epochs, int(state.epoch[0])) as report:
         begun = time.perf_counter()
         for state, metrics in steps:
             epoch = int(state.epoch[0])
-            _say_diverged(name, state, _diverged(metrics) - lost)
-            lost |= _diverged(metrics)
+            lost = _say_diverged(name, state, metrics, lost)
             if after is not None:
                 after(hosted(state))
             # Processes save together, and their clocks need not agree on when.
             if epoch == epochs or jax.process_count() > 1 or time.perf_counter() - saved >= PAUSE:
-                kept = _kept(state, epochs, epoch)
-                checkpoint.save(directory / where, kept, epoch, identity)
+                checkpoint.save(directory / where, _kept(state, epochs, epoch), epoch, identity)
                 saved = time.perf_counter()
-            now = time.perf_counter()
-            report(epoch, _line(metrics, images / (now - begun)))
-            begun = now
+            report(epoch, _line(metrics, images / (time.perf_counter() - begun)))
+            begun = time.perf_counter()
     return hosted(state)
