@@ -26,7 +26,7 @@ from jaxadv.quiet import quietly
 from jaxadv.schema import plain
 from jaxadv.types import PyTree
 
-ADVICE = "start afresh in a new folder"
+_ADVICE = "start afresh in a new folder"
 
 
 class _Damaged(UserError):
@@ -160,7 +160,7 @@ def latest(
         return found
     if faults:
         before = ", and so is the one before" if len(faults) > 1 else ""
-        raise UserError(f"{faults[0]}{before}; {ADVICE}")
+        raise UserError(f"{faults[0]}{before}; {_ADVICE}")
     return None
 
 
@@ -169,7 +169,7 @@ def _read(path: Path, epoch: int, wanted: PyTree, config: Mapping[str, Any]) -> 
     if why := manifest.fault(path, epoch):
         raise _Damaged(f"{path}: the checkpoint is damaged ({why})")
     if why := manifest.difference(path, config):
-        raise UserError(f"{path}: trained with {why}; {ADVICE}")
+        raise UserError(f"{path}: trained with {why}; {_ADVICE}")
     misfit = f"{path}: the checkpoint does not fit these networks"
 
     def fault(why: str) -> UserError:
@@ -178,7 +178,7 @@ def _read(path: Path, epoch: int, wanted: PyTree, config: Mapping[str, Any]) -> 
     def read() -> Iterator[Any]:
         difference = first_difference(_stored_kinds(path), kinds(wanted))
         if difference:
-            raise UserError(f"{misfit}: {difference}; {ADVICE}")
+            raise UserError(f"{misfit}: {difference}; {_ADVICE}")
         return iter(jax.tree.leaves(ocp.load(path, jax.tree.map(_abstract, wanted))))
 
     loaded = quietly(read, fault)

@@ -16,14 +16,14 @@ from jaxadv.errors import UserError, printable
 from jaxadv.parallel import leads
 from jaxadv.schema import plain
 
-LONGEST = 200  # characters of a library's own words inside our line
-NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # of file systems that do not sync folders
+_LONGEST = 200  # characters of a library's own words inside our line
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # of file systems that do not sync folders
 
 
 def reason(error: BaseException) -> str:
     """A library's error as part of a line: the first one it has, else the error's name."""
     lines = str(error).strip().splitlines()
-    return printable(lines[0].strip()[:LONGEST]) if lines else type(error).__name__
+    return printable(lines[0].strip()[:_LONGEST]) if lines else type(error).__name__
 
 
 def sync(path: Path) -> None:
@@ -32,14 +32,14 @@ def sync(path: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if not (path.is_dir() and error.errno in NO_SYNC):
+        if not (path.is_dir() and error.errno in _NO_SYNC):
             raise
     finally:
         os.close(handle)
 
 
 @contextmanager
-def whole(path: Path, suffix: str = "") -> Iterator[Path]:
+def _whole(path: Path, suffix: str = "") -> Iterator[Path]:
     """A temporary name in the same folder; what was written there is synced, then gets `path`.
 
     Raises:
@@ -68,7 +68,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         UserError: if it cannot be written.
     """
     if leads():
-        with whole(path) as temporary:
+        with _whole(path) as temporary:
             temporary.write_bytes(content)
 
 
@@ -157,7 +157,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         UserError: if it cannot be written.
     """
     if leads():
-        with whole(path, ".npz") as temporary:
+        with _whole(path, ".npz") as temporary:
             np.savez(temporary, **arrays)  # type: ignore[arg-type]
 
 

@@ -30,7 +30,7 @@ _owned: dict[Path, int] = {}  # this process's folders, and the open files that 
 os.register_at_fork(after_in_child=_owned.clear)
 
 
-def own(directory: Path) -> bool:
+def _own(directory: Path) -> bool:
     """Make this process the folder's owner until it ends; False if it is already.
 
     Raises:
@@ -102,7 +102,7 @@ def owned(directory: Path) -> Iterator[None]:
     Raises:
         UserError: if another process owns it.
     """
-    taken = leads() and own(directory)
+    taken = leads() and _own(directory)
     try:
         yield
     finally:
@@ -138,7 +138,7 @@ def claim(
         raise UserError(f"{directory}: is a file; give --out a folder")
     directory.mkdir(parents=True, exist_ok=True)
     _refuse_links(directory)
-    taken = own(directory)
+    taken = _own(directory)
     try:
         _claim(directory, plain(config, "config"), resume, resumable)
     except BaseException:

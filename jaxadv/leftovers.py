@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 # The name that a file was to get, hidden, and the number of the process that wrote it.
-TEMPORARY = re.compile(r"\.(?P<of>.+)\.\d+\.tmp(\.npz)?")
+_TEMPORARY = re.compile(r"\.(?P<of>.+)\.\d+\.tmp(\.npz)?")
 # Checkpoints are folders; Orbax writes them under a temporary name of its own.
-CHECKPOINT = re.compile(r"(\.epoch-\d+\.\d+\.tmp|epoch-\d+)(?P<orbax>\.orbax-checkpoint-tmp.*)?")
+_CHECKPOINT = re.compile(r"(\.epoch-\d+\.\d+\.tmp|epoch-\d+)(?P<orbax>\.orbax-checkpoint-tmp.*)?")
 
-FILES = ("config.json", "environment.json", "results.json", "predictions.npz", "adversarial.npz")
-CHECKPOINTS, MEASURED, FIGURES = FOLDERS = "checkpoints", "measured", "figures"
+_FILES = ("config.json", "environment.json", "results.json", "predictions.npz", "adversarial.npz")
+CHECKPOINTS, MEASURED, _FIGURES = FOLDERS = "checkpoints", "measured", "figures"
 
 
 def _below(folder: Path) -> list[Path]:
@@ -27,7 +27,7 @@ def _below(folder: Path) -> list[Path]:
 
 def _files(folder: Path, ours: Callable[[str], object]) -> Iterator[Path]:
     for path in _below(folder):
-        found = TEMPORARY.fullmatch(path.name)
+        found = _TEMPORARY.fullmatch(path.name)
         if found and ours(found["of"]) and path.is_file() and not path.is_symlink():
             yield path
 
@@ -35,7 +35,7 @@ def _files(folder: Path, ours: Callable[[str], object]) -> Iterator[Path]:
 def of_checkpoints(folder: Path) -> Iterator[Path]:
     """What is left in one training's folder of checkpoints."""
     for path in _below(folder):
-        found = CHECKPOINT.fullmatch(path.name)
+        found = _CHECKPOINT.fullmatch(path.name)
         unfinished = found and (found["orbax"] or path.name.startswith("."))
         if unfinished and path.is_dir() and not path.is_symlink():
             yield path
@@ -43,9 +43,9 @@ def of_checkpoints(folder: Path) -> Iterator[Path]:
 
 def left_over(directory: Path) -> Iterator[Path]:
     """What is left in a run's folder and in its own folders below."""
-    yield from _files(directory, FILES.__contains__)
+    yield from _files(directory, _FILES.__contains__)
     yield from _files(directory / MEASURED, lambda name: name.endswith((".json", ".npz")))
-    yield from _files(directory / FIGURES, lambda name: name.endswith(".png"))
+    yield from _files(directory / _FIGURES, lambda name: name.endswith(".png"))
     for training in _below(directory / CHECKPOINTS):
         yield from of_checkpoints(training)
 

@@ -7,8 +7,8 @@ from jax import Array, lax
 # OpenBLAS takes one thread for fewer than 64 rows, and a leaf is factorised with as many again
 # below it. Beyond, its threads go on spinning when done and slow the products that follow: by half,
 # when this was measured on two cores.
-LEAF = 31
-LOOPED = 112  # rows done by a loop over leaves: a little slower than halving on, less to compile
+_LEAF = 31
+_LOOPED = 112  # rows done by a loop over leaves: a little slower than halving on, less to compile
 
 
 def inverse_cholesky(a: Array) -> tuple[Array, Array]:
@@ -21,7 +21,7 @@ def inverse_cholesky(a: Array) -> tuple[Array, Array]:
         identity = jnp.eye(len(a), dtype=a.dtype)
         inverse = lax.linalg.triangular_solve(lower, identity, left_side=True, lower=True)
         return inverse, jnp.diagonal(lower)
-    return _by_halves(a, max(LOOPED, len(a) // 4))
+    return _by_halves(a, max(_LOOPED, len(a) // 4))
 
 
 def _by_halves(a: Array, looped: int) -> tuple[Array, Array]:
@@ -41,9 +41,9 @@ def _by_halves(a: Array, looped: int) -> tuple[Array, Array]:
 def _by_leaves(a: Array) -> tuple[Array, Array]:
     """Leaf after leaf of the diagonal, each with the rows of the inverse that it ends."""
     n = len(a)
-    if n <= LEAF:
+    if n <= _LEAF:
         return _leaf(a)
-    count = -(-n // LEAF)
+    count = -(-n // _LEAF)
     size = -(-n // count)
     whole = count * size
     a = jnp.pad(a, (0, whole - n)) + jnp.diag((jnp.arange(whole) >= n).astype(a.dtype))

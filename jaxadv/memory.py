@@ -10,7 +10,7 @@ import jax
 from jaxadv.errors import UserError
 from jaxadv.types import PyTree
 
-RESERVED = 0.1  # of a device's memory, for what a program's own account leaves out
+_RESERVED = 0.1  # of a device's memory, for what a program's own account leaves out
 
 
 def warn_of_memory(program: Any) -> None:
@@ -24,7 +24,7 @@ def warn_of_memory(program: Any) -> None:
         + account.output_size_in_bytes
         - account.alias_size_in_bytes
     ) * _sharers(program)
-    if needed > (1 - RESERVED) * available:
+    if needed > (1 - _RESERVED) * available:
         print(
             f"warning: the program asks for {needed / 2**30:.1f} GiB of {available / 2**30:.1f}: "
             "lower --runs-at-once, or run --seeds in parts and join them by `experiments merge`",

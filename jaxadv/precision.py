@@ -6,15 +6,15 @@ from typing import ParamSpec, TypeVar
 
 import jax
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
-def in_float32(function: Callable[P, R]) -> Callable[P, R]:
+def in_float32(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """`function` with every matrix product inside it in full float32, on any backend."""
 
     @wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         with jax.default_matmul_precision("float32"):
             return function(*args, **kwargs)
 

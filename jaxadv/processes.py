@@ -8,7 +8,7 @@ import jax
 
 from jaxadv.errors import UserError
 
-JOINED = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+_JOINED = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 
 
 def join_processes() -> None:
@@ -27,7 +27,7 @@ def join_processes() -> None:
     except (KeyError, ValueError) as error:
         raise UserError(
             f"--distributed: no other processes found ({error}); start it under SLURM, or set "
-            f"{', '.join(JOINED)}"
+            f"{', '.join(_JOINED)}"
         ) from None
     except RuntimeError as error:
         raise UserError(
@@ -42,13 +42,13 @@ def _joined_by(environment: Mapping[str, str]) -> tuple[()] | tuple[str, int, in
     Raises:
         UserError: if one of the three is missing, no number, or out of range.
     """
-    given = {name: environment[name] for name in JOINED if environment.get(name)}
+    given = {name: environment[name] for name in _JOINED if environment.get(name)}
     if not given:
         return ()
-    for name in JOINED:
+    for name in _JOINED:
         if name not in given:
             raise UserError(f"--distributed: {name} is not set, {next(iter(given))} is; set both")
-    address, count, number = (given[name] for name in JOINED)
+    address, count, number = (given[name] for name in _JOINED)
     host, _, port = address.rpartition(":")
     if not re.fullmatch(r"\S+", host) or not _is_within(port, 1, 65535):
         raise UserError(

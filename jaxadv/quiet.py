@@ -17,8 +17,8 @@ from weakref import WeakSet
 from jaxadv.errors import UserError
 from jaxadv.files import reason
 
-LOGGERS = ("absl", "asyncio")  # those that Orbax and its event loops write to
-PATIENCE = 1.0  # seconds, at most, for the threads of a failed call to end
+_LOGGERS = ("absl", "asyncio")  # those that Orbax and its event loops write to
+_PATIENCE = 1.0  # seconds, at most, for the threads of a failed call to end
 
 Result = TypeVar("Result")
 
@@ -48,7 +48,7 @@ def quietly(call: Callable[[], Result], fault: Callable[[str], UserError]) -> Re
         UserError: the call's own, or in the place of any other exception.
     """
     held, before = _Held(), set(threading.enumerate())
-    hook, loggers = sys.unraisablehook, [logging.getLogger(name) for name in LOGGERS]
+    hook, loggers = sys.unraisablehook, [logging.getLogger(name) for name in _LOGGERS]
     for logger in loggers:
         logger.addFilter(held)
     try:
@@ -77,7 +77,7 @@ def quietly(call: Callable[[], Result], fault: Callable[[str], UserError]) -> Re
 
 def _wait(threads: list[threading.Thread]) -> None:
     """Let the threads end, if they do: what they still hold is reported when they drop it."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + _PATIENCE
     for thread in threads:
         threading.Thread.join(thread, max(0.0, until - time.monotonic()))
 

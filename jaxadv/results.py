@@ -49,8 +49,8 @@ __all__ = [
 ]
 
 Row: TypeAlias = dict[str, Any]
-ARRAYS = ("predictions.npz", "adversarial.npz")  # what may lie beside results.json
-KEYS = (sums.KEY, "experiment", "config", "environment", "arrays", "rows")
+_ARRAYS = ("predictions.npz", "adversarial.npz")  # what may lie beside results.json
+_KEYS = (sums.KEY, "experiment", "config", "environment", "arrays", "rows")
 
 
 def write(
@@ -83,7 +83,7 @@ def write(
 
 
 def _arrays(directory: Path) -> list[Path]:
-    return [path for name in ARRAYS if (path := directory / name).is_file()]
+    return [path for name in _ARRAYS if (path := directory / name).is_file()]
 
 
 def read(directory: str | Path) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def read(directory: str | Path) -> dict[str, Any]:
     content = read_json(path)
     check_results(content, str(path))
     for key in content:
-        if key not in KEYS:
+        if key not in _KEYS:
             raise UserError(
                 f"{path}: holds {key!r}, which no run writes; run again into a new --out"
             )

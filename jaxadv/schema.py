@@ -1,10 +1,10 @@
 """What results may hold: plain JSON values when written, the keys of long-form rows when read.
 
 A row is one number and what it is of. Every row has `metric`, `value`, `n` and `seed`; the names in
-`TEXTS` are text, those in `COUNTS` whole numbers from 0, those in `NUMBERS` finite numbers, in
-`OR_NULL` null too; a key that does not apply is absent. A value is null where nothing was measured,
-as in 0/0, `n` 0, and where it is not known, as of a network that diverged, `n` more. NaN and
-infinity are refused, not written as null: whoever measures says which of the two it is.
+`_TEXTS` are text, those in `_COUNTS` whole numbers from 0, those in `_NUMBERS` finite numbers, in
+`_OR_NULL` null too; a key that does not apply is absent. A value is null where nothing was
+measured, as in 0/0, `n` 0, and where it is not known, as of a network that diverged, `n` more. NaN
+and infinity are refused, not written as null: whoever measures says which of the two it is.
 """
 
 import json
@@ -20,15 +20,15 @@ import numpy as np
 from jaxadv.errors import UserError
 
 REQUIRED = ("metric", "value", "n", "seed")
-TEXTS = (
+_TEXTS = (
     *("metric", "model", "variant", "attack", "ball", "source", "target", "split", "combine"),
     *("features_of", "from_features_of"),
 )
-COUNTS = ("n", "seed", "epoch", "of")
-NUMBERS = ("eps", "confidence", "alarms", "strength", "target_distance", "length")
-MEASURED = ("value", "raised")  # finite numbers, or null where nothing was measured
-OR_NULL = (*MEASURED, "distance")  # weights that are not finite lie at none
-LARGEST = 2**53  # from here on not every whole number is a float
+_COUNTS = ("n", "seed", "epoch", "of")
+_NUMBERS = ("eps", "confidence", "alarms", "strength", "target_distance", "length")
+_MEASURED = ("value", "raised")  # finite numbers, or null where nothing was measured
+_OR_NULL = (*_MEASURED, "distance")  # weights that are not finite lie at none
+_LARGEST = 2**53  # from here on not every whole number is a float
 
 
 def shortest(value: Any) -> float:
@@ -107,7 +107,7 @@ def check_rows(rows: Any, where: str, needed: Iterable[str] = REQUIRED) -> None:
     for number, row in enumerate(rows, start=1):
         fault = _row_fault(row, needed)
         if not fault:
-            of = {key: value for key, value in row.items() if key not in ("n", *MEASURED)}
+            of = {key: value for key, value in row.items() if key not in ("n", *_MEASURED)}
             first = seen.setdefault(json.dumps(of, sort_keys=True), number)
             fault = f"repeats row {first}" if first < number else ""
         if fault:
@@ -131,13 +131,13 @@ def _row_fault(row: Any, needed: Iterable[str]) -> str:
 
 def _wanted(key: str, value: Any) -> str:
     """What the key's value should have been; nothing if it is."""
-    if key in TEXTS:
+    if key in _TEXTS:
         return "" if _is_text(value) else "printable text"
-    if key in COUNTS:
+    if key in _COUNTS:
         return "" if _is_count(value) else "a whole number from 0"
-    if key in NUMBERS:
+    if key in _NUMBERS:
         return "" if _is_number(value) else "a finite number"
-    if key in OR_NULL:
+    if key in _OR_NULL:
         return "" if value is None or _is_number(value) else "a finite number or null"
     known = value is None or isinstance(value, bool) or _is_number(value) or _is_text(value)
     return "" if known else "one number or text"
@@ -149,13 +149,13 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST
 
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return abs(value) < LARGEST if isinstance(value, int) else math.isfinite(value)
+    return abs(value) < _LARGEST if isinstance(value, int) else math.isfinite(value)
 
 
 def _shown(value: Any) -> str:
@@ -163,7 +163,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def check_config(config: Any, where: str) -> None:
+def _check_config(config: Any, where: str) -> None:
     """Refuse a configuration without the seeds that its rows are of.
 
     Raises:
@@ -179,10 +179,10 @@ def check_config(config: Any, where: str) -> None:
         )
     if len(set(seeds)) < len(seeds):
         raise UserError(f"{where}: seeds in config are {_shown(seeds)}; each may stand there once")
-    check_words(config, f"{where}: config")
+    _check_words(config, f"{where}: config")
 
 
-def check_words(value: Any, where: str) -> None:
+def _check_words(value: Any, where: str) -> None:
     """Refuse keys and text, however deep, that a terminal would obey; lines and tabs it may.
 
     Raises:
@@ -211,8 +211,8 @@ def check_results(content: Any, where: str) -> None:
     if not isinstance(content.get("environment"), dict | list | None):
         shown = _shown(content["environment"])
         raise UserError(f"{where}: environment is {shown}, not keys and values; run it again")
-    check_words(content.get("environment"), f"{where}: environment")
-    check_config(content["config"], where)
+    _check_words(content.get("environment"), f"{where}: environment")
+    _check_config(content["config"], where)
     check_rows(content["rows"], where)
     known = set(content["config"]["seeds"])
     for number, row in enumerate(content["rows"], start=1):

@@ -27,7 +27,7 @@ from jaxadv.types import Array, Key
 
 # Of the way to the bounds that an image starts at most: at the bounds tanh is flat, and black and
 # white pixels would not leave them within some hundred steps.
-INSIDE = 0.96
+_INSIDE = 0.96
 
 
 class _Found(NamedTuple):
@@ -144,7 +144,7 @@ class CarliniWagner:
             return free + updates, state, found, won | wins, raised(flags, now)
 
         within = jnp.clip(2 * (x - low) / (high - low) - 1, -1, 1)
-        free = jnp.arctanh(INSIDE * within)
+        free = jnp.arctanh(_INSIDE * within)
         carry = free, optimizer.init(free), found, jnp.zeros(len(x), bool), flags
         _, _, found, won, flags = lax.fori_loop(0, self.steps, step, carry)
         return found, won, flags

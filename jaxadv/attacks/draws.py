@@ -26,14 +26,14 @@ import jax.numpy as jnp
 from jaxadv.attacks.inputs import check_keys
 from jaxadv.types import Array, Key
 
-NAMES = ("key", "step")
+_NAMES = ("key", "step")
 # Folded into an example's key before the step: what is split from the key itself, as a random
 # start does, is what folding in 0, 1, … gives.
 STREAM = 0x64726177
 
 
 def named(function: Any) -> dict[str, bool]:
-    """Those of `NAMES` that a function takes beside its first argument, and whether by name.
+    """Those of `_NAMES` that a function takes beside its first argument, and whether by name.
 
     What takes any keyword takes both, though not by name. What `functools.partial` has set is set.
     A decorated function takes what it and the function within both take.
@@ -42,7 +42,7 @@ def named(function: Any) -> dict[str, bool]:
     within, without = (_parameters(function, followed) for followed in (True, False))
     return {
         name: name in within
-        for name in NAMES
+        for name in _NAMES
         if name not in bound and all(name in found or None in found for found in (within, without))
     }
 
@@ -59,7 +59,7 @@ def _parameters(function: Any, followed: bool) -> set[str | None]:
 
 
 def taking_as(function: Callable[..., Any], other: Any) -> Callable[..., Any]:
-    """The function, which hands on all its keywords, taking those of `NAMES` that another takes."""
+    """A function that hands on all its keywords, taking those of `_NAMES` that another takes."""
     kind = inspect.Parameter
     parameters = [kind("x", kind.POSITIONAL_ONLY)]
     parameters += [kind(name, kind.KEYWORD_ONLY) for name in named(other)]

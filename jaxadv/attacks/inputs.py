@@ -87,11 +87,11 @@ def checked_images(x: Any, bounds: Bounds) -> Array:
     images = jnp.asarray(x, wide)
     limits(bounds, images)
     if not is_traced(x):
-        check_within(np.asarray(x, wide), bounds)
+        _check_within(np.asarray(x, wide), bounds)
     return images
 
 
-def check_within(x: np.ndarray, bounds: Bounds) -> None:
+def _check_within(x: np.ndarray, bounds: Bounds) -> None:
     """Refuse images outside the bounds, in NumPy: under `jit` jax would trace even constants.
 
     Raises:

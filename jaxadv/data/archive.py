@@ -74,7 +74,7 @@ def members(
             with _opened(stream) as archive:
                 for index, member in enumerate(_headers(archive)):
                     if member.isfile() and wanted(member.name):
-                        check_size(f"{path}: {member.name}", member.size, most)
+                        _check_size(f"{path}: {member.name}", member.size, most)
                         if content := archive.extractfile(member):
                             yield member.name, content.read()
                     if index % 100 == 0:
@@ -88,7 +88,7 @@ def members(
         ) from error
 
 
-def check_size(where: str, size: int, most: int) -> None:
+def _check_size(where: str, size: int, most: int) -> None:
     """Refuse a file before it is read that is larger than it can be; a tar's header may say less.
 
     Raises:
@@ -106,7 +106,7 @@ def read_bytes(path: Path, most: int) -> bytes:
     Raises:
         UserError: if it is larger.
     """
-    check_size(str(path), path.stat().st_size, most)
+    _check_size(str(path), path.stat().st_size, most)
     return path.read_bytes()
 
 

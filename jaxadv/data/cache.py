@@ -22,7 +22,7 @@ from jaxadv.data.reader import Decoded, Reader, one_line
 from jaxadv.errors import printable
 
 FORMAT = 1  # raise it when decoding changes, and every cache is rebuilt
-ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "jpeg")
+_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "jpeg")
 
 
 def read_cached(name: str, reader: Reader, cache_dir: Path, progress: bool) -> Decoded:
@@ -68,7 +68,7 @@ def _load(path: Path, key: str, entry: Entry) -> Decoded | None:
     try:
         if npz.read(path, "fingerprint".__eq__)["fingerprint"].item() != key:
             return None
-        stored = npz.read(path, ARRAYS.__contains__)
+        stored = npz.read(path, _ARRAYS.__contains__)
         train = _checked(stored["train_images"], stored["train_labels"], entry)
         test = _checked(stored["test_images"], stored["test_labels"], entry)
         return Decoded(train, test, jpeg=bool(stored["jpeg"]))

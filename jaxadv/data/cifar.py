@@ -67,7 +67,7 @@ def find(folder: Path, entry: Entry) -> Reader | None:
     return None
 
 
-def parse_binary(data: bytes, where: str) -> Batch:
+def _parse_binary(data: bytes, where: str) -> Batch:
     """The pixels and labels of one binary batch; `UserError` naming `where` on another length."""
     expected = RECORDS * (1 + _PIXELS)
     if len(data) != expected:
@@ -100,7 +100,7 @@ def parse_python(data: bytes, where: str) -> Batch:
 
 
 LAYOUTS = (
-    _Layout("cifar-10-batches-bin", "cifar-10-binary", ".bin", parse_binary),
+    _Layout("cifar-10-batches-bin", "cifar-10-binary", ".bin", _parse_binary),
     _Layout("cifar-10-batches-py", "cifar-10-python", "", parse_python),
 )
 

@@ -70,7 +70,7 @@ def check_dataset(dataset: Any) -> None:
     if 0 in images:
         raise UserError(f"images of shape {images}: give at least one")
     check_labels(dataset.labels)
-    check_pixels(dataset.images)
+    _check_pixels(dataset.images)
 
 
 def check_image_type(images: Any) -> None:
@@ -84,7 +84,7 @@ def check_image_type(images: Any) -> None:
         raise UserError(f"images of type {kind}: give uint8 of 0 to 255, or floats")
 
 
-def check_pixels(images: Any) -> None:
+def _check_pixels(images: Any) -> None:
     """Refuse whole numbers beyond 0…255, and floats that are not finite; what is traced passes.
 
     Raises:

@@ -10,7 +10,7 @@ from jaxadv.data.reader import one_line
 from jaxadv.errors import UserError
 
 # All that Pillow raises on damaged or oversized pictures.
-PILLOW_RAISES = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+_PILLOW_RAISES = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
 _EIGHT_BIT = ("1", "L", "LA", "P", "RGB", "RGBA")
 
 
@@ -37,7 +37,7 @@ def decode(data: bytes, shape: tuple[int, int, int], where: str) -> tuple[np.nda
             return pixels.reshape(shape), image.format == "JPEG"
     except UserError:
         raise
-    except PILLOW_RAISES as error:
+    except _PILLOW_RAISES as error:
         raise UserError(
             f"{where}: not a complete PNG or JPEG image ({one_line(error)}); copy it again"
         ) from error

@@ -36,7 +36,7 @@ def ramp(epochs: float = 0, delay: float = 0) -> Callable[[Array], Array]:
     return lambda epoch: jnp.clip((epoch + 1 - delay) / (epochs + 1), 0, 1)
 
 
-AS_PUBLISHED = ramp()
+_AS_PUBLISHED = ramp()
 
 
 def decorrelation(
@@ -45,7 +45,7 @@ def decorrelation(
     *,
     task: Task = classify,
     joined: Joined = "sum",
-    schedule: Callable[[Array], Array] = AS_PUBLISHED,
+    schedule: Callable[[Array], Array] = _AS_PUBLISHED,
     sketch_width: int = 0,
     shown: Shown = batch_images,
     trainable: Trainable = is_parameter,

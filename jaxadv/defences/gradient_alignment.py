@@ -15,12 +15,12 @@ from jaxadv.training import Metrics, Phase
 from jaxadv.types import Array
 
 # The scalars in which runs differ: weights of the mean cosine and of the mean squared cosine.
-COSINE, SQUARED = "cosine", "squared_cosine"
+_COSINE, _SQUARED = "cosine", "squared_cosine"
 GOALS = {
-    "none": {COSINE: 0.0, SQUARED: 0.0},
-    "parallel": {COSINE: -1.0, SQUARED: 0.0},
-    "perpendicular": {COSINE: 0.0, SQUARED: 1.0},
-    "antiparallel": {COSINE: 1.0, SQUARED: 0.0},
+    "none": {_COSINE: 0.0, _SQUARED: 0.0},
+    "parallel": {_COSINE: -1.0, _SQUARED: 0.0},
+    "perpendicular": {_COSINE: 0.0, _SQUARED: 1.0},
+    "antiparallel": {_COSINE: 1.0, _SQUARED: 0.0},
 }
 
 
@@ -46,7 +46,7 @@ def gradient_alignment(
         odds, gradients = input_gradients(ensemble, step.variables, *step.batch)
         d = cosines(gradients)
         gap = norm_gap(probability_gradient_norms(odds, gradients))
-        aim = step.scalar(COSINE) * jnp.mean(d) + step.scalar(SQUARED) * jnp.mean(d**2)
+        aim = step.scalar(_COSINE) * jnp.mean(d) + step.scalar(_SQUARED) * jnp.mean(d**2)
         return aim + matching * gap, {"cosine": jnp.mean(d)}
 
     return in_steps(ensemble, optimizer, penalty, updates)

@@ -9,7 +9,7 @@ from jaxadv.losses.gradients import input_gradients, probability_gradient_norms
 from jaxadv.training import Metrics, Phase
 from jaxadv.types import Array
 
-NORM = "gradient_norm"  # the length in which runs differ
+_NORM = "gradient_norm"  # the length in which runs differ
 
 
 def gradient_magnitude(
@@ -28,7 +28,7 @@ def gradient_magnitude(
     def penalty(step: Step) -> tuple[Array, Metrics]:
         found = input_gradients(ensemble, step.variables, *step.batch)
         norms = probability_gradient_norms(*found)
-        away = jnp.mean((norms - step.scalar(NORM)) ** 2)
+        away = jnp.mean((norms - step.scalar(_NORM)) ** 2)
         return strength * away, {"norm": jnp.mean(norms)}
 
     return in_steps(ensemble, optimizer, penalty, updates)

@@ -9,7 +9,7 @@ from jaxadv.losses.distance import distance_loss, squared_distance
 from jaxadv.training import Metrics, Phase
 from jaxadv.types import Array
 
-TARGET = "distance"  # D_t, the squared distance in which runs differ
+_TARGET = "distance"  # D_t, the squared distance in which runs differ
 
 
 def parametric_distance(
@@ -23,7 +23,7 @@ def parametric_distance(
 
     def penalty(step: Step) -> tuple[Array, Metrics]:
         weights = step.variables["params"]
-        away = distance_loss(weights, step.scalar(TARGET))
+        away = distance_loss(weights, step.scalar(_TARGET))
         return strength * away, {"squared_distance": squared_distance(weights)}
 
     return regularised(ensemble, optimizer, penalty, joined=joined)

@@ -97,7 +97,7 @@ def regularised(
     return Phase(loss, optimizer, trainable=trainable, check=check)
 
 
-def nothing(outputs: EnsembleOutputs, batch: Dataset) -> tuple[Array, Metrics]:
+def _nothing(outputs: EnsembleOutputs, batch: Dataset) -> tuple[Array, Metrics]:
     """No task: the step obeys the penalty alone."""
     return jnp.zeros(len(outputs.logits)), {}
 
@@ -124,5 +124,5 @@ def in_steps(
         return [regularised(ensemble, optimizer, penalty)]
     if updates != "alternating":
         raise UserError(f"updates {updates!r}: choose alternating or simultaneous")
-    alone = regularised(ensemble, optimizer, penalty, task=nothing)
+    alone = regularised(ensemble, optimizer, penalty, task=_nothing)
     return [regularised(ensemble, optimizer), alone._replace(shares=0)]

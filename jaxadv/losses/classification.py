@@ -13,7 +13,7 @@ from jaxadv.errors import UserError
 from jaxadv.types import Array
 
 Joined = Literal["sum", "root_sum_square"]
-FAR = 15.0  # beyond, log(1 + exp(−t)) and exp(−t) are equal in float32
+_FAR = 15.0  # beyond, log(1 + exp(−t)) and exp(−t) are equal in float32
 
 
 def check_logits(logits: Any, labels: Any) -> tuple[Array, Array]:
@@ -81,7 +81,7 @@ def log_cross_entropy(logits: Array, labels: Array) -> Array:
     The cross-entropy is log(1 + exp(−m)), m the log odds: for large m its logarithm is −m.
     """
     against = -log_odds(logits, labels)
-    near = against > -FAR
+    near = against > -_FAR
     return jnp.where(near, jnp.log(jax.nn.softplus(jnp.where(near, against, 0))), against)
 
 

@@ -31,14 +31,14 @@ from jaxadv.losses.regression import (
 from jaxadv.precision import in_float32
 from jaxadv.types import Array, Key
 
-EPS = 1e-3  # Algorithm 1: inside both logarithms
+_EPS = 1e-3  # Algorithm 1: inside both logarithms
 
 Total = Literal["centred", "uncentred"]
-TOTALS = ("centred", "uncentred")
+_TOTALS = ("centred", "uncentred")
 Regress = Literal["forward", "backward", "both"]
 
 
-def total_sum_of_squares(z2: Array, total: Total = "centred") -> Array:
+def _total_sum_of_squares(z2: Array, total: Total = "centred") -> Array:
     """SS_tot: ‖Z2 − mean‖² (the usual R², and the published code) or ‖Z2‖² (the preprint)."""
     return jnp.sum(_deviations(z2, total) ** 2)
 
@@ -80,7 +80,7 @@ def correlation_loss(
     z2: Array,
     *,
     eta: float = ETA,
-    eps: float = EPS,
+    eps: float = _EPS,
     ridge: float = RIDGE,
     total: Total = "centred",
 ) -> Array:
@@ -100,7 +100,7 @@ def correlation_loss(
         UserError: if N ≤ D1 + 1 or the shapes do not fit.
     """
     z1, z2 = check_features(z1, z2)
-    check_choice("total", total, TOTALS)
+    check_choice("total", total, _TOTALS)
     options = options_like(z1, eta=eta, eps=eps, ridge=ridge)
     return _loss(total, z1, z2, options)
 
@@ -141,7 +141,7 @@ def ensemble_correlation(
 
 def _explained(z1: Array, z2: Array, regression: Regression, total: Total) -> Array:
     error = z2 - regression.intercept - z1 @ regression.weights
-    return 1 - jnp.sum(error**2) / total_sum_of_squares(z2, total)
+    return 1 - jnp.sum(error**2) / _total_sum_of_squares(z2, total)
 
 
 @in_float32
@@ -158,7 +158,7 @@ def r_squared(
     With D1 close to N it is inflated: independent Gaussian features with D = 784 and N = 1000 give
     about 0.79. Report `held_out_r_squared` beside it.
     """
-    check_choice("total", total, TOTALS)
+    check_choice("total", total, _TOTALS)
     z1, z2 = check_features(z1, z2)
     return _explained(z1, z2, regress(z1, z2, eta=eta, ridge=ridge), total)
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxadv.errors import UserError
 from jaxadv.types import Array
 
-OFFSET = 1e-6  # of the determinant, whose logarithm members that agree would take to −∞
+_OFFSET = 1e-6  # of the determinant, whose logarithm members that agree would take to −∞
 
 
 def gradient_coherence(cosines: Array) -> Array:
@@ -52,5 +52,5 @@ def adaptive_diversity(
 
     entropy, volume: the paper's α and β, weights of the entropy and of the logarithm of the volume.
     """
-    diversity = jnp.log(jnp.maximum(ensemble_diversity(logits, labels), 0) + OFFSET)
+    diversity = jnp.log(jnp.maximum(ensemble_diversity(logits, labels), 0) + _OFFSET)
     return entropy * ensemble_entropy(logits) + volume * diversity

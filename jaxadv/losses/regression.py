@@ -27,7 +27,7 @@ from jaxadv.types import Array as Features
 
 ETA = 5e-4  # Algorithm 1: a column is kept iff |R_ii| / max|R_ii| exceeds it
 RIDGE = 1.2e-4  # relative to the largest singular value
-NARROW = 256  # features up to so many are not compacted: there is little to gain
+_NARROW = 256  # features up to so many are not compacted: there is little to gain
 
 
 class Regression(NamedTuple):
@@ -107,7 +107,7 @@ def kept_columns(z: Features, eta: float = ETA) -> Array:
 
 def _widths(width: int) -> list[int]:
     """Static widths to which the live columns are compacted; each is compiled, so few."""
-    return [-(-width // 4), width] if width > NARROW else [width]
+    return [-(-width // 4), width] if width > _NARROW else [width]
 
 
 def _fit(z1: Array, z2: Array, eta: Array, ridge: Array) -> Fit:

@@ -18,7 +18,7 @@ from jaxadv.models.modules import USUAL, forgotten
 from jaxadv.types import Array, Key, Variables
 
 
-def check_forgotten(
+def _check_forgotten(
     module: nn.Module, train_argument: str | None, variables: Variables, x: Any, key: Any
 ) -> None:
     """Refuse an argument that is known to switch training, is not named, and makes a difference.
@@ -45,14 +45,14 @@ def _idle(module: nn.Module, name: str, variables: Variables, x: Any, key: Any) 
     return program(True) == program(False)
 
 
-class Seen(NamedTuple):
+class _Seen(NamedTuple):
     """A layer that behaves differently in training, and whether it did as in training."""
 
     kind: str
     trains: bool
 
 
-def _layer(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Seen | None:
+def _layer(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Seen | None:
     """The layer that is being called, if it is one of Flax's that training switches."""
     kinds = {"use_running_average": nn.BatchNorm, "deterministic": nn.Dropout}
     kind = next((field for field, layer in kinds.items() if isinstance(module, layer)), None)
@@ -64,12 +64,12 @@ def _layer(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     off = given.get(kind)
     off = getattr(module, kind) if off is None else off
     named = "BatchNorm" if kind == "use_running_average" else "dropout"
-    return Seen(named, not off) if isinstance(off, bool) else None
+    return _Seen(named, not off) if isinstance(off, bool) else None
 
 
-def watched(run: Callable[..., Any], *shapes: Any) -> tuple[list[Seen], UserError | None, Any]:
+def _watched(run: Callable[..., Any], *shapes: Any) -> tuple[list[_Seen], UserError | None, Any]:
     """The layers that `run` calls, traced on shapes alone; what stopped it, or what it returns."""
-    seen: list[Seen] = []
+    seen: list[_Seen] = []
 
     def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         layer = _layer(context.module, args, kwargs) if context.method_name == "__call__" else None
@@ -97,7 +97,7 @@ def passing_collections(
     Raises:
         UserError: if what training switches is not switched, or either mode fails.
     """
-    check_bridge(module, variables)
+    _check_bridge(module, variables)
     form = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, canonicalize_dtype(leaf.dtype))  # noqa: E731
     shapes = jax.tree.map(form, variables)
     images = jax.ShapeDtypeStruct((max(len(x), 1), *x.shape[1:]), canonicalize_dtype(x.dtype))
@@ -114,22 +114,22 @@ def passing_collections(
 
     key = jax.eval_shape(jax.random.key, 0)
     if train_argument is not None:
-        check_forgotten(module, train_argument, shapes, images, key)
-    training, failed, updated = watched(train, shapes, images, key)
-    evaluating, failed_too, _ = watched(evaluate, shapes, images)
-    check_modes(module, train_argument, training, evaluating)
+        _check_forgotten(module, train_argument, shapes, images, key)
+    training, failed, updated = _watched(train, shapes, images, key)
+    evaluating, failed_too, _ = _watched(evaluate, shapes, images)
+    _check_modes(module, train_argument, training, evaluating)
     for error in (failed, failed_too):
         if error is not None:
             raise error
     if moved and not any(moved) and train_argument is not None:
-        raise never_trains(module, "collection 'batch_stats'")
+        raise _never_trains(module, "collection 'batch_stats'")
     grown = jax.tree.map(lambda leaf: None, updated)
     before = jax.tree.map(lambda leaf: None, shapes)
     return {k for k in shapes if before[k] != grown[k]}
 
 
-def check_modes(
-    module: nn.Module, train_argument: str | None, training: list[Seen], evaluating: list[Seen]
+def _check_modes(
+    module: nn.Module, train_argument: str | None, training: list[_Seen], evaluating: list[_Seen]
 ) -> None:
     """Refuse layers that do not train in training, or train in eval mode.
 
@@ -137,7 +137,7 @@ def check_modes(
         UserError: that names what to switch, and how.
     """
     kinds = list(dict.fromkeys(layer.kind for layer in (*training, *evaluating)))
-    modes = [tuple(Seen(kind, True) in seen for seen in (training, evaluating)) for kind in kinds]
+    modes = [tuple(_Seen(kind, True) in seen for seen in (training, evaluating)) for kind in kinds]
     who = type(module).__name__
     for kind, (on, off) in zip(kinds, modes, strict=True):
         if off and not on:
@@ -153,10 +153,10 @@ def check_modes(
                 f"{who}'s {kind} behaves as in training in eval mode too: {_remedy(module)}"
             )
         if not on and train_argument is not None:
-            raise never_trains(module, kind)
+            raise _never_trains(module, kind)
 
 
-def check_bridge(module: nn.Module, variables: Variables) -> None:
+def _check_bridge(module: nn.Module, variables: Variables) -> None:
     """Refuse NNX modules under `nnx.bridge.ToLinen` that have running statistics.
 
     They normalise by the batch in eval mode too, and drop the update without an error.
@@ -169,7 +169,7 @@ def check_bridge(module: nn.Module, variables: Variables) -> None:
         )
 
 
-def never_trains(module: nn.Module, what: str) -> UserError:
+def _never_trains(module: nn.Module, what: str) -> UserError:
     """The error for a layer that stays in eval mode."""
     return UserError(
         f"{type(module).__name__}'s {what} stays in eval mode in training: {_remedy(module)}; "

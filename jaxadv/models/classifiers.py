@@ -10,10 +10,10 @@ from jaxadv.models.layers import Conv, Dense, batch_norm, layout
 from jaxadv.models.model import Model, chunked, of_linen
 from jaxadv.types import Array
 
-CLASSES = "{} classes"
+_CLASSES = "{} classes"
 
 
-def feature_of(blocks: int, number: int) -> int:
+def _feature_of(blocks: int, number: int) -> int:
     """The number of a block of features, from 1 to how many the network has.
 
     Raises:
@@ -22,9 +22,9 @@ def feature_of(blocks: int, number: int) -> int:
     return whole(number, f"feature block {{}}: the network has 1 to {blocks}", 1, blocks)
 
 
-def chosen(blocks: Sequence[Array], number: int) -> Array:
+def _chosen(blocks: Sequence[Array], number: int) -> Array:
     """The output of the block of that number, counted from 1."""
-    return blocks[feature_of(len(blocks), number) - 1]
+    return blocks[_feature_of(len(blocks), number) - 1]
 
 
 class CNNModule(nn.Module):
@@ -45,7 +45,7 @@ class CNNModule(nn.Module):
         first = Conv(8, x.shape[-1], pooled=True, name="conv1")(images.enter(x))
         second = Conv(16, 8, pooled=True, name="conv2")(first)
         third = nn.relu(Conv(32, 16, name="conv3")(second))
-        features = chosen((first, second, third), self.feature_block)
+        features = _chosen((first, second, third), self.feature_block)
         self.sow("taps", "features", images.leave(features))
         pooled = images.leave(jnp.mean(third, axis=(1, 2), keepdims=True))
         return Dense(self.num_classes, name="linear")(pooled)
@@ -89,7 +89,7 @@ class LeNetModule(nn.Module):
         second = images.leave(Conv(16, 6, pooled=True, valid=True, name="conv2")(x))
         third = nn.relu(Dense(120, name="linear1")(second))
         fourth = nn.relu(Dense(84, name="linear2")(third))
-        self.sow("taps", "features", chosen((first, second, third, fourth), self.feature_block))
+        self.sow("taps", "features", _chosen((first, second, third, fourth), self.feature_block))
         return Dense(self.num_classes, name="linear")(fourth)
 
 
@@ -113,13 +113,13 @@ class FCModule(nn.Module):
                 nn.relu(Dense(width, name=f"linear{block}")(x))
             )
             blocks.append(x)
-        self.sow("taps", "features", chosen(blocks, self.feature_block))
+        self.sow("taps", "features", _chosen(blocks, self.feature_block))
         return Dense(self.num_classes, name="linear")(x)
 
 
 def cnn(num_classes: int = 10, feature_block: int = 2) -> Model:
     """The paper's CNN; see `CNNModule`. Images have 4 pixels a side or more."""
-    module = CNNModule(whole(num_classes, CLASSES, 2), feature_of(3, feature_block))
+    module = CNNModule(whole(num_classes, _CLASSES, 2), _feature_of(3, feature_block))
     return chunked(of_linen(module, "features"))
 
 
@@ -128,12 +128,12 @@ def dna_classifier(num_classes: int = 10) -> Model:
 
     Images have 8 pixels a side or more.
     """
-    return chunked(of_linen(DNAClassifierModule(whole(num_classes, CLASSES, 2)), "features"))
+    return chunked(of_linen(DNAClassifierModule(whole(num_classes, _CLASSES, 2)), "features"))
 
 
 def lenet(num_classes: int = 10, feature_block: int = 4) -> Model:
     """LeNet as Adam et al. have it; see `LeNetModule`. Images have 10 pixels a side or more."""
-    module = LeNetModule(whole(num_classes, CLASSES, 2), feature_of(4, feature_block))
+    module = LeNetModule(whole(num_classes, _CLASSES, 2), _feature_of(4, feature_block))
     return chunked(of_linen(module, "features"))
 
 
@@ -144,6 +144,6 @@ def fc(
 ) -> Model:
     """The paper's fully connected network; see `FCModule`."""
     hidden = every_width(widths)
-    block = feature_of(len(hidden), feature_block)
-    module = FCModule(hidden, block, whole(num_classes, CLASSES, 2))
+    block = _feature_of(len(hidden), feature_block)
+    module = FCModule(hidden, block, whole(num_classes, _CLASSES, 2))
     return of_linen(module, "features", train_argument="train")

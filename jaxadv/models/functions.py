@@ -14,7 +14,7 @@ from jaxadv.types import Array, Predict
 
 
 @dataclass(frozen=True)
-class PlainFunction:
+class _PlainFunction:
     """A function of images whose Flax NNX module must not train; two of one function are equal."""
 
     function: Predict
@@ -39,7 +39,7 @@ def plain_function(function: Any) -> Predict:
             function of such a one.
     """
     kind = type(function).__name__
-    if isinstance(function, PlainFunction):
+    if isinstance(function, _PlainFunction):
         return function
     if isinstance(function, Model):
         raise UserError(
@@ -60,7 +60,7 @@ def plain_function(function: Any) -> Predict:
                 f"the NNX module {type(named).__name__} is in train mode ({layer}): call its "
                 "`.eval()` first"
             )
-    return PlainFunction(function)
+    return _PlainFunction(function)
 
 
 def _in_train_mode(module: Any) -> str:

@@ -28,7 +28,7 @@ def uniform_fan_in(fan_in: int) -> Callable[..., Array]:
     return init
 
 
-class Layout(NamedTuple):
+class _Layout(NamedTuple):
     """How a backend likes a batch of feature maps; height and width are axes 1 and 2 in both.
 
     enter: `[B, H, W, C]` images to the layout.
@@ -67,7 +67,7 @@ def _enlarge_batch_first(x: Array, kernel: Array, bias: Array) -> Array:
     return windows.reshape(batch, 2 * height, 2 * width, features) + bias
 
 
-BATCH_LAST = Layout(
+BATCH_LAST = _Layout(
     enter=lambda x: jnp.transpose(x, (3, 1, 2, 0)),
     convolve=lambda x, kernel, bias: batch_last.convolve(x, kernel) + bias[:, None, None, None],
     convolve_pool=batch_last.convolve_pool,
@@ -76,7 +76,7 @@ BATCH_LAST = Layout(
     images=lambda x: jnp.transpose(x, (3, 1, 2, 0)),
     channel=0,
 )
-BATCH_FIRST = Layout(
+BATCH_FIRST = _Layout(
     enter=lambda x: x,
     convolve=_convolve_batch_first,
     convolve_pool=_convolve_pool_batch_first,
@@ -87,7 +87,7 @@ BATCH_FIRST = Layout(
 )
 
 
-def layout() -> Layout:
+def layout() -> _Layout:
     """The layout for the backend in use."""
     return BATCH_LAST if jax.default_backend() == "cpu" else BATCH_FIRST
 

@@ -122,10 +122,10 @@ def from_linen(
     return model._replace(init=init)
 
 
-CACHE_SIZED = 40  # images; 20 and 40 ran the CNN's training step faster than 100 on a CPU
+_CACHE_SIZED = 40  # images; 20 and 40 ran the CNN's training step faster than 100 on a CPU
 
 
-def chunked(model: Model, size: int = CACHE_SIZED) -> Model:
+def chunked(model: Model, size: int = _CACHE_SIZED) -> Model:
     """`model` applied to `size` images at a time on a CPU, so that activations stay in its cache.
 
     For models that treat each example alone (no BatchNorm in training); other backends get the

@@ -16,7 +16,7 @@ Switch: TypeAlias = Callable[[bool], dict[str, bool]]
 # what others call the argument that switches training behaviour
 USUAL = ("train", "training", "is_training", "deterministic", "use_running_average", "inference")
 
-REMEDIES: dict[type[Exception], str] = {
+_REMEDIES: dict[type[Exception], str] = {
     ValueError: "give use_running_average=not train, deterministic=not train, `train` an argument "
     "of the module's __call__ that `train_argument` names",
     errors.ScopeParamShapeError: "give images of the size and channels these variables were made "
@@ -41,7 +41,7 @@ def in_one_line() -> Iterator[None]:
             raise
         said = " ".join(str(error).split(" (https://")[0].split()).rstrip(".")
         said = said.removeprefix("None ")  # the name of the outermost module
-        remedy = REMEDIES.get(type(error), "mend the module")
+        remedy = _REMEDIES.get(type(error), "mend the module")
         raise UserError(f"Flax, applying the module: {said}: {remedy}") from error
 
 

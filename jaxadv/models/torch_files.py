@@ -16,7 +16,7 @@ import numpy as np
 from jaxadv.errors import UserError
 from jaxadv.models.torch_pickles import Storage, unpickled
 
-MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file that is no archive
+_MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file that is no archive
 
 
 def load(path: Path) -> Any:
@@ -72,7 +72,7 @@ def _from_row(path: Path) -> Any:
         return Storage(kind, count, lambda: _bytes_at(path, places[key], size))
 
     with path.open("rb") as file:
-        if unpickled(file, storage) != MAGIC:
+        if unpickled(file, storage) != _MAGIC:
             raise UserError(
                 f"{path}: a pickle that torch.save did not write; save model.state_dict() by it"
             )

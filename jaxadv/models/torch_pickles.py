@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-STORAGES = {
+_STORAGES = {
     **{"FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16"},
     **{"BFloat16Storage": "bfloat16", "BoolStorage": "bool", "UntypedStorage": "uint8"},
     **{"ByteStorage": "uint8", "CharStorage": "int8", "ShortStorage": "int16"},
@@ -22,12 +22,12 @@ STORAGES = {
     **{"QInt8Storage": "int8", "QUInt8Storage": "uint8", "QInt32Storage": "int32"},
 }
 # Types that came after storages had one each: tensors name them, and their storages are of bytes.
-TYPES = {
-    *STORAGES.values(),
+_TYPES = {
+    *_STORAGES.values(),
     *("uint16", "uint32", "uint64"),
     *("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"),
 }
-REPEATED = 2**24  # an expanded tensor has no more numbers than this, or than its storage
+_REPEATED = 2**24  # an expanded tensor has no more numbers than this, or than its storage
 
 
 class Storage(NamedTuple):
@@ -115,7 +115,7 @@ def _tensor(
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     whole = all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *strides))
     count = math.prod(shape)
-    if not whole or (count and last >= storage.length) or count > max(storage.length, REPEATED):
+    if not whole or (count and last >= storage.length) or count > max(storage.length, _REPEATED):
         raise ValueError(f"a tensor of shape {shape} out of {storage.length} numbers")
     return Tensor(storage, offset, shape, strides)
 
@@ -127,7 +127,7 @@ def _typed_tensor(raw: Any, offset: int, size: Any, stride: Any, *rest: Any) -> 
     return _tensor(Storage(kind, count, raw.read), offset, size, stride, *rest[:2], *rest[3:])
 
 
-STAND_INS: dict[str, Callable[..., Any]] = {
+_STAND_INS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": _Dictionary,
     "collections.defaultdict": lambda *_: _Dictionary(),
     "torch._utils._rebuild_tensor": _tensor,
@@ -149,11 +149,11 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         called = f"{module}.{name}"
-        if called in STAND_INS:
-            return _Known(STAND_INS[called])
-        if module.startswith("torch") and name in STORAGES:
-            return _Known(Foreign, STORAGES[name])
-        if module == "torch" and name in TYPES:
+        if called in _STAND_INS:
+            return _Known(_STAND_INS[called])
+        if module.startswith("torch") and name in _STORAGES:
+            return _Known(Foreign, _STORAGES[name])
+        if module == "torch" and name in _TYPES:
             return _Known(Foreign, name)
         return _foreign(called)
 

@@ -13,8 +13,8 @@ from jaxadv.models.torch_shapes import BOTH, ONE, fitting
 from jaxadv.types import Array, Variables
 
 # Where the published CNN keeps each of our layers: its prefix in the state dict.
-CNN_CONVOLUTIONS = {"conv1": "c1", "conv2": "c2", "conv3": "c3"}
-FC_BLOCKS = 5
+_CNN_CONVOLUTIONS = {"conv1": "c1", "conv2": "c2", "conv3": "c3"}
+_FC_BLOCKS = 5
 
 
 def _conv(state: StateDict, name: str) -> dict[str, Array]:
@@ -45,14 +45,14 @@ def _batch_norm(state: StateDict, name: str) -> tuple[dict[str, Array], dict[str
 
 
 def _cnn(state: StateDict) -> Variables:
-    params = {ours: _conv(state, theirs) for ours, theirs in CNN_CONVOLUTIONS.items()}
+    params = {ours: _conv(state, theirs) for ours, theirs in _CNN_CONVOLUTIONS.items()}
     return {"params": {**params, "linear": _dense(state, "l")}}
 
 
 def _fc(state: StateDict) -> Variables:
-    params = {"linear": _dense(state, f"l{FC_BLOCKS + 1}")}
+    params = {"linear": _dense(state, f"l{_FC_BLOCKS + 1}")}
     statistics = {}
-    for block in range(1, FC_BLOCKS + 1):
+    for block in range(1, _FC_BLOCKS + 1):
         params[f"linear{block}"] = _dense(state, f"l{block}.0")
         norm = f"norm{block}"
         params[norm], statistics[norm] = _batch_norm(state, f"l{block}.2")
@@ -135,7 +135,7 @@ def _residual_classifier(state: StateDict) -> Variables:
     return _together(blocks, conv=_conv(state, "c1"), linear=_dense(state, "classifier.2"))
 
 
-ARCHITECTURES: Mapping[str, Callable[[StateDict], Variables]] = {
+_ARCHITECTURES: Mapping[str, Callable[[StateDict], Variables]] = {
     "cnn": _cnn,
     "fc": _fc,
     "dna": partial(_dense_dna, BOTH),
@@ -166,9 +166,9 @@ def load_torch_weights(path: str | Path, architecture: str) -> Variables:
         UserError: unreadable file, unknown architecture, or an array that is missing or too many,
             of another shape or type, or not finite.
     """
-    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
+    if not isinstance(architecture, str) or architecture not in _ARCHITECTURES:
         raise UserError(
-            f"architecture {architecture!r}: weights can be loaded for {sorted(ARCHITECTURES)}"
+            f"architecture {architecture!r}: weights can be loaded for {sorted(_ARCHITECTURES)}"
         )
     state = read_state_dict(path)
-    return ARCHITECTURES[architecture](fitting(state, architecture, Path(path)))
+    return _ARCHITECTURES[architecture](fitting(state, architecture, Path(path)))

@@ -21,8 +21,8 @@ from jaxadv.plots.reduce import (
 )
 from jaxadv.results import Row, select
 
-UNIT = 1_000  # of squared distance, in which slopes are given
-MARKS: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5, "mew": 0, "alpha": 0.75}
+_UNIT = 1_000  # of squared distance, in which slopes are given
+_MARKS: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5, "mew": 0, "alpha": 0.75}
 
 
 def distance_panels(rows: Sequence[Row], path: str | Path) -> None:
@@ -42,8 +42,8 @@ def distance_panels(rows: Sequence[Row], path: str | Path) -> None:
             style.blank(grid[0, 0], "no rows with a distance")
             style.blank(grid[0, 1])
         for (left, right), setting in zip(grid, settings, strict=False):
-            draw_transfer(left, select(transfer, **setting))
-            draw_correlation(
+            _draw_transfer(left, select(transfer, **setting))
+            _draw_correlation(
                 right, select(adversarial, **setting), select(natural, model=setting["model"])
             )
             for ax in (left, right):
@@ -51,7 +51,7 @@ def distance_panels(rows: Sequence[Row], path: str | Path) -> None:
                 ax.set_xlabel("squared parameter distance ‖θ₁ − θ₂‖²")
 
 
-def joined(clouds: Mapping[int, Cloud]) -> Cloud:
+def _joined(clouds: Mapping[int, Cloud]) -> Cloud:
     """The points of all seeds."""
     return Cloud(
         [x for cloud in clouds.values() for x in cloud.distance],
@@ -59,44 +59,44 @@ def joined(clouds: Mapping[int, Cloud]) -> Cloud:
     )
 
 
-def draw_transfer(ax: Axes, rows: Sequence[Row]) -> None:
+def _draw_transfer(ax: Axes, rows: Sequence[Row]) -> None:
     """Points and a line for each ε."""
     radii = sorted(distinct(rows, "eps"))
     for eps, colour in zip(radii, style.ordered_colours(len(radii)), strict=True):
         clouds = against_distance(select(rows, eps=eps))
-        cloud, line, label = joined(clouds), mean_line(clouds.values()), f"ε = {eps:.3g}"
+        cloud, line, label = _joined(clouds), mean_line(clouds.values()), f"ε = {eps:.3g}"
         if line is not None:
             ends = np.array([min(cloud.distance), max(cloud.distance)])
             ax.plot(ends, line.intercept + line.slope.mean * ends, color=colour, lw=1.6)
-            label += f": {style.per_unit(line.slope, UNIT)}"
-        ax.plot(*cloud, color=colour, label=label, **MARKS)
+            label += f": {style.per_unit(line.slope, _UNIT)}"
+        ax.plot(*cloud, color=colour, label=label, **_MARKS)
     style.limit(ax, 0, 1)
-    say_unknown(ax, rows, "transfer_rate")
+    _say_unknown(ax, rows, "transfer_rate")
     ax.set_ylabel("transfer rate")
-    legend_below(ax, f"slope per {UNIT:,} of squared distance ± 95 %")
+    _legend_below(ax, f"slope per {_UNIT:,} of squared distance ± 95 %")
 
 
-def draw_correlation(ax: Axes, rows: Sequence[Row], natural: Sequence[Row]) -> None:
+def _draw_correlation(ax: Axes, rows: Sequence[Row], natural: Sequence[Row]) -> None:
     """R² on natural inputs in grey, and on adversarial inputs of each ε."""
     radii = sorted(distinct(rows, "eps"))
     clouds: list[tuple[Cloud, Any, str]] = [
-        (joined(against_distance(natural)), style.GREY, "natural inputs")
+        (_joined(against_distance(natural)), style.GREY, "natural inputs")
     ]
     for eps, colour in zip(radii, style.ordered_colours(len(radii)), strict=True):
-        cloud = joined(against_distance(select(rows, eps=eps)))
+        cloud = _joined(against_distance(select(rows, eps=eps)))
         clouds.append((cloud, colour, f"ε = {eps:.3g}"))
     lowest = 0.0
     for cloud, colour, label in clouds:
         if cloud.value:
-            ax.plot(*cloud, color=colour, label=label, **MARKS)
+            ax.plot(*cloud, color=colour, label=label, **_MARKS)
             lowest = min(lowest, *cloud.value)
     style.limit(ax, lowest, 1)
-    say_unknown(ax, [*rows, *natural], "r_squared")
+    _say_unknown(ax, [*rows, *natural], "r_squared")
     ax.set_ylabel("R² of the features")
-    legend_below(ax, "measured on")
+    _legend_below(ax, "measured on")
 
 
-def say_unknown(ax: Axes, rows: Sequence[Row], metric: str) -> None:
+def _say_unknown(ax: Axes, rows: Sequence[Row], metric: str) -> None:
     """Above the panel, how many pairs are no points in it though they were measured."""
     lost = len(unknown_pairs(rows))
     if lost:
@@ -104,7 +104,7 @@ def say_unknown(ax: Axes, rows: Sequence[Row], metric: str) -> None:
         ax.set_title(words, loc="right", color=style.GREY, fontweight="normal")
 
 
-def legend_below(ax: Axes, title: str) -> None:
+def _legend_below(ax: Axes, title: str) -> None:
     """A legend under the panel, where it hides no point."""
     handles, labels = ax.get_legend_handles_labels()
     if handles:

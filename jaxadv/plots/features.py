@@ -26,7 +26,7 @@ def feature_scatter(panels: Mapping[str, Panel], path: str | Path) -> None:
         if not panels:
             style.blank(grid[0, 0], "no features")
         for ax, (title, panel) in zip(grid[0], panels.items(), strict=False):
-            draw_features(ax, title, panel)
+            _draw_features(ax, title, panel)
         grid[0, 0].set_ylabel("network 2, first component")
         classes = sorted({int(c) for *_, labels in panels.values() for c in classes_of(labels)})
         if classes:
@@ -44,7 +44,7 @@ def classes_of(labels: np.ndarray | None) -> np.ndarray:
     return classes if len(classes) and classes.max() < len(style.CLASSES) else classes[:0]
 
 
-def draw_features(ax: Axes, title: str, panel: Panel) -> None:
+def _draw_features(ax: Axes, title: str, panel: Panel) -> None:
     """One panel; points that are not finite are left out, those far out are drawn on its edge.
 
     Its foot counts both.
@@ -58,7 +58,7 @@ def draw_features(ax: Axes, title: str, panel: Panel) -> None:
     # fewer points can be larger and more opaque
     size = float(np.clip(9_000 / max(len(x), 1), 4, 14))
     ax.scatter(x[finite], y[finite], s=size, c=colours, alpha=style.POINTS, linewidths=0)
-    beyond = draw_beyond(ax, x[finite], y[finite], colours)
+    beyond = _draw_beyond(ax, x[finite], y[finite], colours)
     counts = {"not finite": int(np.sum(~finite)), "farther out": beyond}
     words = ", ".join(f"{count:,} of {len(x):,} {what}" for what, count in counts.items() if count)
     if words:
@@ -71,7 +71,7 @@ def draw_features(ax: Axes, title: str, panel: Panel) -> None:
     ax.set_box_aspect(1)
 
 
-def draw_beyond(ax: Axes, x: np.ndarray, y: np.ndarray, colours: str | np.ndarray) -> int:
+def _draw_beyond(ax: Axes, x: np.ndarray, y: np.ndarray, colours: str | np.ndarray) -> int:
     """Frame most of the points, and mark on the frame's edge those beyond it: how many these are.
 
     Decorrelated features have tails tens of times as long as all the rest is wide.

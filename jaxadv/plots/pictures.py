@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxadv.plots import style
 
-SIDE = 0.85  # inches of an image
+_SIDE = 0.85  # inches of an image
 
 
 def picture_rows(rows: Mapping[str, np.ndarray], path: str | Path) -> None:
@@ -16,7 +16,7 @@ def picture_rows(rows: Mapping[str, np.ndarray], path: str | Path) -> None:
     Grey images have one channel. Rows of no images give a note in their place.
     """
     count = max((len(images) for images in rows.values()), default=0)
-    width, height = SIDE * max(count, 3) + 1.6, SIDE * max(len(rows), 1)
+    width, height = _SIDE * max(count, 3) + 1.6, _SIDE * max(len(rows), 1)
     with style.drawing(path, len(rows), max(count, 1), width=width, height=height) as (_, grid):
         for line, (title, images) in zip(grid, rows.items(), strict=False):
             if not count:

@@ -67,10 +67,10 @@ def against(rows: Iterable[Row], x: str = "eps") -> list[Point]:
     """For each value of the key `x`, ascending: the mean over a seed's rows, then over seeds."""
     rows = list(rows)
     places = {at: select(rows, **{x: at}) for at in sorted(distinct(rows, x))}
-    return [Point(at, over_seeds(here), unknown_seeds(here)) for at, here in places.items()]
+    return [Point(at, over_seeds(here), _unknown_seeds(here)) for at, here in places.items()]
 
 
-def unknown_seeds(rows: Iterable[Row]) -> int:
+def _unknown_seeds(rows: Iterable[Row]) -> int:
     """How many seeds have a row that is unknown."""
     return len({row["seed"] for row in rows if unknown(row)})
 

@@ -36,13 +36,13 @@ def transfer_bars(rows: Sequence[Row], path: str | Path) -> None:
             style.blank(grid[0, 0], "no transfer rates")
         for line, model in zip(grid, models, strict=False):
             for ax, attack in zip(line, attacks, strict=False):
-                draw_bars(ax, rows, {**model, **attack}, colours, points)
+                _draw_bars(ax, rows, {**model, **attack}, colours, points)
         style.label_rows(grid, "transfer rate")
         boxes = {name: Patch(color=colour) for name, colour in colours.items()}
         style.legend_above(figure, boxes, points)
 
 
-def draw_bars(
+def _draw_bars(
     ax: Axes,
     rows: Sequence[Row],
     setting: Setting,
