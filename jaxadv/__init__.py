@@ -2,7 +2,10 @@
 
 The floors, imports running leftwards only:
 data, models, ensemble, losses, attacks, training (defences), evaluation, metrics.
-`jaxadv.transfer` says which of several models fools which; a part is loaded when it is asked for.
+`jaxadv.transfer` says which of several models fools which. A part is loaded when it is asked for.
+
+Public is what docs/api.md lists, which is what the `__all__` of its modules hold; everything else
+may change.
 """
 
 from importlib import import_module
@@ -11,14 +14,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxadv import (
         attacks,
+        checkpoint,
         data,
         defences,
         ensemble,
+        errors,
         evaluation,
         losses,
         metrics,
         models,
+        parallel,
         plots,
+        results,
         training,
     )
     from jaxadv.matrix import transfer
@@ -26,14 +33,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "attacks",
+    "checkpoint",
     "data",
     "defences",
     "ensemble",
+    "errors",
     "evaluation",
     "losses",
     "metrics",
     "models",
+    "parallel",
     "plots",
+    "results",
     "training",
     "transfer",
 ]

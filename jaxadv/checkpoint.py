@@ -26,6 +26,8 @@ from jaxadv.quiet import quietly
 from jaxadv.schema import plain
 from jaxadv.types import PyTree
 
+__all__ = ["keep_newest", "latest", "rewind", "save"]
+
 _ADVICE = "start afresh in a new folder"
 
 
@@ -44,8 +46,15 @@ def save(
 ) -> None:
     """Write `state` as the checkpoint of `epoch`; the newest one before it is kept, none else.
 
-    state: JAX's and NumPy's arrays and numbers, of size zero too.
+    state: a pytree of JAX's and NumPy's arrays and numbers; arrays of size zero too.
     config: the settings it was trained by, plain JSON values, for `latest` to compare.
+
+    >>> import numpy as np, tempfile
+    >>> from jaxadv import checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     checkpoint.save(folder, {"w": np.array([1.0, 2.0], np.float32)}, epoch=3)
+    ...     checkpoint.latest(folder, like={"w": np.zeros(2, np.float32)})["w"].tolist()
+    [1.0, 2.0]
 
     Raises:
         UserError: if a later epoch is there already (which `latest` would go on giving), if the
@@ -112,7 +121,18 @@ def _checked(epoch: int, directory: Path) -> int:
 
 
 def rewind(directory: str | Path, epoch: int) -> bool:
-    """Remove the checkpoints after `epoch`; whether there were any. The first process alone."""
+    """Remove the checkpoints after `epoch`, and return whether there were any.
+
+    Of several processes the first does so; the others return False.
+
+    >>> import numpy as np, os, tempfile
+    >>> from jaxadv import checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for epoch in (1, 2):
+    ...         checkpoint.save(folder, {"w": np.ones(2, np.float32)}, epoch)
+    ...     print(checkpoint.rewind(folder, 1), os.listdir(folder))
+    True ['epoch-1']
+    """
     directory = Path(directory).resolve()
     later = [each for each in _epochs(directory) if each > epoch] if leads() else []
     for each in reversed(later):  # so that a kill leaves those before it, never those after
@@ -122,7 +142,17 @@ def rewind(directory: str | Path, epoch: int) -> bool:
 
 
 def keep_newest(directory: str | Path) -> None:
-    """Remove all checkpoints but the newest; the first process alone."""
+    """Remove all checkpoints but the newest. Of several processes the first does so.
+
+    >>> import numpy as np, os, tempfile
+    >>> from jaxadv import checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for epoch in (1, 2):
+    ...         checkpoint.save(folder, {"w": np.ones(2, np.float32)}, epoch)
+    ...     checkpoint.keep_newest(folder)
+    ...     print(os.listdir(folder))
+    ['epoch-2']
+    """
     directory = Path(directory).resolve()
     for epoch in _epochs(directory)[:-1] if leads() else []:
         (directory / f"epoch-{epoch}").rename(directory / f".epoch-{epoch}.1.tmp")
@@ -134,13 +164,25 @@ def latest(
     like: PyTree | Callable[[int], PyTree],
     config: Mapping[str, Any] | None = None,
 ) -> PyTree | None:
-    """The newest checkpoint in `directory`, of the structure, shapes and data types of `like`.
+    """The newest checkpoint in `directory`, with the structure, shapes and data types of `like`.
 
-    JAX's arrays; NumPy's where JAX would narrow the data type, as float64 without x64. None if
-    there is no checkpoint. If the newest is damaged, the one before it, as a line on stderr says.
+    Leaves are JAX's arrays; NumPy's where JAX would narrow the data type, as float64 without x64.
+    None if there is no checkpoint. If the newest is damaged, the one before it is taken, and a line
+    on stderr says so.
 
-    like: or a function from the epoch to it, where the last state is saved without its optimizers.
+    like: a pytree of arrays, or a function from the epoch to one, for states whose structure
+        changes: the last state of a run, say, is saved without its optimizers.
     config: settings that it must have been trained by; it may have been saved with more of them.
+
+    >>> import numpy as np, tempfile
+    >>> from jaxadv import checkpoint
+    >>> like = {"w": np.zeros(2, np.float32)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     print(checkpoint.latest(folder, like))
+    ...     checkpoint.save(folder, {"w": np.array([1.0, 2.0], np.float32)}, 1, {"seed": 0})
+    ...     print(checkpoint.latest(folder, like, {"seed": 0})["w"])
+    None
+    [1. 2.]
 
     Raises:
         UserError: if none can be read, or if the newest that can differs from `like` in a leaf or

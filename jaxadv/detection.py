@@ -14,9 +14,9 @@ from jaxadv.types import Array
 def disagreement(probabilities: Array) -> Array:
     """How far the members' predictions are apart; `[M, N, C]` gives `[N]`, from 0 to 1.
 
-    The mean over the pairs of half the summed absolute differences: the share of probability that
-    one member would have to move to agree. Adam et al. (2019, 3.2) compare it with a threshold.
-    NaN where a probability is not finite.
+    Of two members it is half the summed absolute difference of their probabilities: the share of
+    probability that one would have to move to agree. Of more it is the mean over all pairs. Adam et
+    al. (2019, 3.2) compare it with a threshold. NaN where a probability is not finite.
 
     >>> import numpy as np
     >>> from jaxadv import metrics
@@ -24,7 +24,7 @@ def disagreement(probabilities: Array) -> Array:
     [0.5]
 
     Raises:
-        UserError: if there are no two members.
+        UserError: if there are no two members, or these are no numbers `[M, N, C]`.
     """
     found = numbers("probabilities", probabilities, "give [M, N, C]")
     if found.ndim != 3 or found.dtype == bool:
@@ -41,11 +41,17 @@ def disagreement(probabilities: Array) -> Array:
 
 
 class Detection(NamedTuple):
-    """How well a score tells attacked images from natural ones; None where there are none.
+    """How well a score tells attacked images from natural ones; None where it is not known.
 
-    auc: area under the ROC curve. rate: share of attacked images found at the threshold that sounds
-    `alarms` of the natural ones. n: attacked images. raised: share of the natural images on which
-    that threshold does raise an alarm.
+    auc: area under the ROC curve.
+    rate: the share of attacked images that raise an alarm, at the threshold `detection` chooses.
+    n: how many attacked images there are.
+    raised: the share of natural images that raise an alarm at that threshold.
+
+    >>> from jaxadv import metrics
+    >>> found = metrics.detection([0.0, 0.1], [0.2, 0.3])
+    >>> found.auc, found.n  # every attacked image scores higher than every natural one
+    (1.0, 2)
     """
 
     auc: float | None
@@ -57,9 +63,10 @@ class Detection(NamedTuple):
 def detection(natural: ArrayLike, attacked: ArrayLike, alarms: float = 0.05) -> Detection:
     """Detection by a score that rises with suspicion: `[N]` of natural, `[K]` of attacked images.
 
-    The threshold is the least that raises an alarm on no more than `alarms` of these same natural
-    images; where scores tie it raises fewer. Scores that are NaN, as those of networks that
-    diverged, detect nothing: None.
+    alarms: the share of natural images, from 0 to 1, on which an alarm is allowed. The threshold is
+        the least that raises no more on these same images; where scores tie it raises fewer.
+
+    The rates are None if a score is NaN, as those of networks that diverged.
 
     >>> from jaxadv import metrics
     >>> metrics.detection([0.0, 0.1, 0.2, 0.3], [0.25, 0.5], 0.25)

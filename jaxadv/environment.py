@@ -40,7 +40,14 @@ def _commit() -> str | None:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, devices, cores, precision and commit."""
+    """Versions, devices, cores, precision and commit, as results keep them.
+
+    "cores" are those that this process may use; "commit" is None outside a checkout.
+
+    >>> from jaxadv import results
+    >>> results.environment()["matmul_precision"]
+    'float32'
+    """
     devices = jax.devices()
     return {
         "python": platform.python_version(),

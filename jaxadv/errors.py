@@ -1,5 +1,7 @@
 """The one exception that means "the input is at fault, not the program", and safe words for it."""
 
+__all__ = ["UserError"]
+
 
 def printable(text: object) -> str:
     r"""Text for a terminal, on one line: what it might obey is written out, an escape as `\x1b`.
@@ -16,8 +18,15 @@ def printable(text: object) -> str:
 class UserError(ValueError):
     """Bad input. The message is one line that names the value at fault and the remedy.
 
-    Library calls raise it; the experiment scripts print it and exit with status 2. It quotes what
-    files and arrays hold: it is made `printable`.
+    Library calls raise it; the experiment scripts print it and exit with status 2. The message may
+    quote what files and arrays hold, so control characters in it are written out as escapes.
+
+    >>> from jaxadv import attacks, errors
+    >>> try:
+    ...     attacks.ball("l1")
+    ... except errors.UserError as error:
+    ...     print(error)
+    ball 'l1': choose one of ['l2', 'linf']
     """
 
     def __init__(self, message: str = "") -> None:

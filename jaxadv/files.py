@@ -62,10 +62,18 @@ def _whole(path: Path, suffix: str = "") -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; the first process alone.
+    """Write a file whole or not at all. Of several processes the first writes.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from jaxadv import results
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results.write_atomically(Path(folder) / "note.txt", b"done")
+    ...     (Path(folder) / "note.txt").read_text()
+    'done'
 
     Raises:
-        UserError: if it cannot be written.
+        UserError: if it cannot be written; what `path` held before stays.
     """
     if leads():
         with _whole(path) as temporary:
@@ -73,10 +81,21 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """JSON with one row a line, so that results diff well; NumPy's and JAX's numbers as plain ones.
+    """Write JSON with one row a line, so that two results can be compared by `diff`.
+
+    NumPy's and JAX's numbers are written as plain ones. Of several processes the first writes.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from jaxadv import results
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results.write_json(Path(folder) / "a.json", {"seeds": 2})
+    ...     results.read_json(Path(folder) / "a.json")
+    {'seeds': 2}
 
     Raises:
-        UserError: if something in it is no JSON: an array, NaN, a key that is not text.
+        UserError: if something in it is no JSON (an array, NaN, a key that is not text), or the
+            file cannot be written.
     """
     value = plain(value, str(path))
     if isinstance(value, dict) and isinstance(value.get("rows"), list):
@@ -119,7 +138,16 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> Any:
-    """Parsed JSON, in which NaN and infinity have no place.
+    """Parsed JSON; NaN, infinity and keys that come twice are refused.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from jaxadv import results
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "a.json"
+    ...     written = path.write_text('{"eps": [0.1, 0.2]}')
+    ...     results.read_json(path)["eps"]
+    [0.1, 0.2]
 
     Raises:
         UserError: if the file is missing or is not JSON.
@@ -151,7 +179,15 @@ def read_summed(path: Path) -> dict[str, Any]:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an `.npz` whole or not at all; the first process alone.
+    """Write arrays as an `.npz`, whole or not at all. Of several processes the first writes.
+
+    >>> import numpy as np, tempfile
+    >>> from pathlib import Path
+    >>> from jaxadv import results
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results.write_arrays(Path(folder) / "a.npz", {"x": np.zeros(3)})
+    ...     results.read_arrays(Path(folder) / "a.npz", lambda name: True)["x"].shape
+    (3,)
 
     Raises:
         UserError: if it cannot be written.
@@ -162,7 +198,17 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read_arrays(path: Path, wanted: Callable[[str], bool]) -> dict[str, np.ndarray]:
-    """The arrays of an `.npz` whose names are wanted.
+    """The arrays of an `.npz` whose names are wanted, by name; others are not unpacked.
+
+    wanted: from an array's name to whether to read it. No pickle is loaded.
+
+    >>> import numpy as np, tempfile
+    >>> from pathlib import Path
+    >>> from jaxadv import results
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results.write_arrays(Path(folder) / "a.npz", {"x": np.zeros(3), "y": np.ones(3)})
+    ...     list(results.read_arrays(Path(folder) / "a.npz", lambda name: name == "y"))
+    ['y']
 
     Raises:
         UserError: if the file is missing, empty, cut or damaged.

@@ -111,7 +111,15 @@ def owned(directory: Path) -> Iterator[None]:
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """The `config.json` of a run's folder; where it carries no sum, a line on stderr says so.
+    """The `config.json` of a run's folder; if it has no checksum, a line on stderr says so.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from jaxadv import results
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results.claim(Path(folder), {"seeds": 2}, resume=False)
+    ...     results.read_config(Path(folder))
+    {'seeds': 2}
 
     Raises:
         UserError: if it is missing, damaged, edited, or not a configuration.
@@ -124,13 +132,28 @@ def claim(
 ) -> None:
     """Make `directory` this configuration's output folder, and this process its owner.
 
-    resumable: whether the command has an option --resume, to be advised.
+    Of several processes the first does so, for all. The process owns it until it ends.
+
+    config: the run's settings, plain JSON values.
+    resume: whether the folder may hold work of this configuration already, to go on from.
+    resumable: whether the command has an option --resume, which errors then advise.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from jaxadv import errors, results
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = Path(folder) / "run"
+    ...     results.claim(run, {"seeds": 2}, resume=False)
+    ...     written = (run / "results.json").write_text("{}")
+    ...     try:
+    ...         results.claim(run, {"seeds": 3}, resume=True)
+    ...     except errors.UserError as error:
+    ...         print("refused:", "another configuration" in str(error))
+    refused: True
 
     Raises:
         UserError: if another process owns it, it belongs to another configuration, it holds work
             and `resume` is off, or a folder in it leads elsewhere.
-
-    Of several processes the first does so, for all.
     """
     if not leads():
         return

@@ -13,7 +13,13 @@ from jaxadv.errors import UserError
 class Interval(NamedTuple):
     """A mean over `n` seeds with the half-width of its 95 % confidence interval.
 
-    half is None for a single seed. median stands beside the mean for skewed quantities.
+    mean, half, median: in the unit of the values. half is None for a single seed. The median stands
+        beside the mean for skewed quantities.
+
+    >>> from jaxadv import metrics
+    >>> found = metrics.Interval(mean=0.3, half=0.25, median=0.3, n=3)
+    >>> print(found, found.excludes_zero)
+    0.300 ± 0.250 True
     """
 
     mean: float
@@ -26,13 +32,14 @@ class Interval(NamedTuple):
 
     @property
     def excludes_zero(self) -> bool:
+        """Whether 0 is outside the interval; False for a single seed."""
         return self.half is not None and abs(self.mean) > self.half
 
 
 def interval(values: Sequence[float]) -> Interval | None:
-    """Mean and Student-t 95 % interval of one value a seed; None where there are none.
+    """Mean and Student-t 95 % interval of one value a seed, `[S]`; None where there are none.
 
-    Seeds whose value is None or not finite are left out.
+    Seeds whose value is None or not finite are left out, and `n` does not count them.
 
     >>> from jaxadv import metrics
     >>> print(metrics.interval([0.2, 0.3, 0.4]))
@@ -68,7 +75,7 @@ def _listed(values: Any) -> np.ndarray:
 
 
 def paired_difference(a: dict[int, float], b: dict[int, float]) -> Interval | None:
-    """Interval of `a − b` over the seeds both have.
+    """Interval of `a − b` over the seeds that both have; each is `{seed: value}`.
 
     >>> from jaxadv import metrics
     >>> print(metrics.paired_difference({0: 0.5, 1: 0.6, 2: 0.7}, {0: 0.4, 1: 0.4, 2: 0.4}))
@@ -102,18 +109,31 @@ def _finite(*arrays: np.ndarray) -> bool:
 
 
 class Line(NamedTuple):
-    """The mean of several least-squares lines, its slope with the 95 % interval."""
+    """The mean of several least-squares lines: `y = intercept + slope.mean · x`.
+
+    slope: with its 95 % interval over the lines.
+
+    >>> from jaxadv import metrics
+    >>> line = metrics.Line(metrics.interval([1.0, 3.0]), intercept=0.5)
+    >>> line.slope.mean
+    2.0
+    """
 
     slope: Interval
     intercept: float
 
 
 def mean_line(curves: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Line | None:
-    """The mean of the least-squares lines of y on x of each curve, a seed's `(x, y)` say.
+    """The mean of the least-squares lines of y on x, one line for each curve `(x [P], y [P])`.
 
-    The points of a seed share its initial weights and batches; seeds are independent, so the
-    interval is over their slopes. Curves without two different x, or with a value that is not
-    finite, are left out; None if all are.
+    A curve is a seed's, say. The points of a seed share its initial weights and batches, whereas
+    seeds are independent: so the interval is over their slopes. Curves without two different x, or
+    with a value that is not finite, are left out; None if all are.
+
+    >>> from jaxadv import metrics
+    >>> line = metrics.mean_line([([0.0, 1.0], [0.0, 1.0]), ([0.0, 1.0], [1.0, 4.0])])
+    >>> round(line.slope.mean, 3), round(line.intercept, 3), line.slope.n  # slopes 1 and 3
+    (2.0, 0.5, 2)
 
     Raises:
         UserError: if a curve is no two lists of numbers of one length.
@@ -129,7 +149,13 @@ def mean_line(curves: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Line
 
 
 class Fit(NamedTuple):
-    """A least-squares polynomial: coefficients, highest power first, and R² over its `n` points."""
+    """A least-squares polynomial: coefficients, highest power first, and R² over its `n` points.
+
+    >>> from jaxadv import metrics
+    >>> parabola = metrics.polynomial_fit([0, 1, 2, 3], [0, 1, 4, 9], degree=2)
+    >>> round(parabola.coefficients[0], 6), round(parabola.r_squared, 6), parabola.n
+    (1.0, 1.0, 4)
+    """
 
     coefficients: tuple[float, ...]
     r_squared: float
@@ -139,9 +165,9 @@ class Fit(NamedTuple):
 def polynomial_fit(x: Sequence[float], y: Sequence[float], degree: int) -> Fit | None:
     """The least-squares polynomial of `y` on `x`, both `[N]`.
 
-    None where it is not determined (no more than `degree` different x), would meet every point
-    whatever they are (no more than `degree` + 1 points), y is constant, so that R² is 0/0, or a
-    value is not finite.
+    None in four cases: it is not determined (no more than `degree` different x); it would meet
+    every point whatever they are (no more than `degree` + 1 points); y is constant, so that R² is
+    0/0; or a value is not finite.
 
     >>> from jaxadv import metrics
     >>> fit = metrics.polynomial_fit([0.0, 1.0, 2.0], [1.0, 2.0, 3.0], degree=1)

@@ -29,8 +29,16 @@ def check_indices(indices: Indices, size: int) -> None:
 def member(variables: Variables, index: int) -> Variables:
     """One member's variables out of a stacked ensemble's.
 
+    variables: a pytree whose leaves have a leading axis of members, `[M, …]`.
+    index: the member's number, from 0. Returns the same pytree with leaves `[…]`.
+
+    >>> import numpy as np
+    >>> from jaxadv import ensemble
+    >>> ensemble.member({"w": np.array([[1.0, 2.0], [3.0, 4.0]])}, 1)["w"].tolist()
+    [3.0, 4.0]
+
     Raises:
-        UserError: if it has no such member.
+        UserError: if there is no such member, or the variables have no axis of members.
     """
     shapes = shapes_of(variables)
     if not shapes or () in shapes:
@@ -43,7 +51,14 @@ def member(variables: Variables, index: int) -> Variables:
 
 
 def stack(members: Sequence[Variables]) -> Variables:
-    """Variables of a stacked ensemble from those of its members, `load_torch_weights`' say.
+    """Variables of a stacked ensemble, leaves `[M, …]`, from those of its M members.
+
+    The inverse of `member`. Networks from `models.load_torch_weights` become an ensemble by it.
+
+    >>> import numpy as np
+    >>> from jaxadv import ensemble
+    >>> ensemble.stack([{"w": np.array([1.0, 2.0])}, {"w": np.array([3.0, 4.0])}])["w"].tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
 
     Raises:
         UserError: if there are none, or they are of different architectures.

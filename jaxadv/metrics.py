@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike
 
 from jaxadv.checks import numbers
 from jaxadv.data.dataset import check_labels
-from jaxadv.detection import Detection, detection, disagreement  # noqa: F401 (names of this too)
+from jaxadv.detection import Detection, detection, disagreement
 from jaxadv.errors import UserError
-from jaxadv.intervals import (  # noqa: F401 (names of this module too)
+from jaxadv.intervals import (
     Fit,
     Interval,
     Line,
@@ -31,13 +31,48 @@ from jaxadv.intervals import (  # noqa: F401 (names of this module too)
 from jaxadv.members import check_indices
 from jaxadv.types import Array
 
-NO_CLASS = -1  # what is predicted where scores are not finite
+__all__ = [
+    "NO_CLASS",
+    "Detection",
+    "Fit",
+    "Interval",
+    "Line",
+    "Rate",
+    "detection",
+    "disagreement",
+    "ensemble_wrong",
+    "fooled",
+    "interval",
+    "mean_line",
+    "paired_difference",
+    "pathway_rates",
+    "polynomial_fit",
+    "predicted",
+    "rate",
+    "transfer_rate",
+    "transfer_rate_clean_correct",
+    "wrong",
+]
+
+NO_CLASS = -1
+"""What is predicted where scores are not finite.
+
+>>> from jaxadv import metrics
+>>> metrics.predicted([[float("nan"), 1.0]]).tolist() == [metrics.NO_CLASS]
+True
+"""
 
 
 class Rate(NamedTuple):
-    """A share and the number of examples that it is of.
+    """A share, from 0 to 1, and the number `n` of examples that it is of.
 
-    None of 0 examples, and where it is not known: n is then how many it would be of at most.
+    The value is None of 0 examples, and where it is not known, as of a network that diverged; `n`
+    is then how many examples it would be of at most.
+
+    >>> from jaxadv import metrics
+    >>> found = metrics.rate([True, False, False, False])
+    >>> found.value, found.n
+    (0.25, 4)
     """
 
     value: float | None
@@ -64,7 +99,10 @@ def _known(event: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def rate(event: ArrayLike, given: ArrayLike | None = None) -> Rate:
-    """P(event | given) over boolean arrays `[N]`; None if it hangs on what is NaN, not known.
+    """P(event | given) over boolean arrays `[N]`: of the examples in `given`, the share in `event`.
+
+    `given` is every example by default. The value is None if it depends on an example that is NaN,
+    which means not known.
 
     >>> from jaxadv import metrics
     >>> metrics.rate([True, False, True], given=[True, True, False])
@@ -86,10 +124,11 @@ def rate(event: ArrayLike, given: ArrayLike | None = None) -> Rate:
 
 
 def predicted(probabilities: Array) -> np.ndarray:
-    """The most probable class, the first of several: `[..., N, C]` gives `[..., N]`.
+    """The most probable class, the first if several are: `[..., N, C]` gives `[..., N]`.
 
-    Logits will do, their order is that of the probabilities. `NO_CLASS`, −1, where one is NaN or
-    the largest not finite, so that a softmax would be NaN: `argmax` would call that class 0.
+    Logits will do as well, since their order is that of the probabilities. It is `NO_CLASS`, −1,
+    where a score is NaN or the largest is not finite: a softmax would be NaN there, which `argmax`
+    would call class 0.
 
     >>> from jaxadv import metrics
     >>> metrics.predicted([[0.1, 0.9], [0.7, 0.3], [float('nan'), 1.0]]).tolist()
@@ -110,7 +149,8 @@ def predicted(probabilities: Array) -> np.ndarray:
 def wrong(probabilities: Array, labels: Array) -> Array:
     """Whether the most probable class is not the label: `[..., N, C]` gives `[..., N]`.
 
-    Booleans; if some examples have no class, as `predicted` says, floats, NaN for these.
+    Booleans. If some examples have no class, see `predicted`, the result is of floats: 0, 1, and
+    NaN for these.
 
     >>> from jaxadv import metrics
     >>> metrics.wrong([[0.1, 0.9], [0.7, 0.3]], [1, 1]).tolist()
@@ -133,14 +173,16 @@ def wrong(probabilities: Array, labels: Array) -> Array:
 
 
 def fooled(wrong_members: Array, members: Sequence[int]) -> Array:
-    """Whether every member of a source errs: `[M, N]` gives `[N]`, NaN where one of these is.
+    """Whether every member of a source errs: `[M, N]` gives `[N]`, NaN where one of them is.
+
+    members: the numbers of the source's members, from 0.
 
     >>> from jaxadv import metrics
     >>> metrics.fooled([[True, True], [True, False]], [0, 1]).tolist()
     [True, False]
 
     Raises:
-        UserError: if a member is none of the M.
+        UserError: if a member is none of the M, or these are not whether members are wrong.
     """
     wrong_of = _whether(wrong_members, "wrong members")
     if wrong_of.ndim != 2:
@@ -155,11 +197,14 @@ def _every(*events: np.ndarray) -> np.ndarray:
 
 
 def transfer_rate(source_wrong: Array, target_wrong: Array) -> Rate:
-    """P(target wrong on x' | source wrong on x'), Wiedeman & Wang's definition.
+    """P(target wrong on x' | source wrong on x'), of `[N]` each (Wiedeman & Wang, Patterns 2022).
 
     >>> from jaxadv import metrics
     >>> metrics.transfer_rate([True, True, False], [True, False, True])
     Rate(value=0.5, n=2)
+
+    Raises:
+        UserError: if they are not boolean, or of different lengths.
     """
     return rate(target_wrong, source_wrong)
 
@@ -170,15 +215,19 @@ def transfer_rate_clean_correct(
     source_clean_wrong: Array,
     target_clean_wrong: Array,
 ) -> Rate:
-    """As `transfer_rate`, of examples that both had right before: errors made by the attack alone.
+    """As `transfer_rate`, but of examples that both networks had right before the attack.
 
-    Wiedeman & Wang's rate also counts images that either network gets wrong unperturbed.
+    So every error in it was made by the attack; Wiedeman & Wang's rate also counts images that
+    either network gets wrong unperturbed. All four are `[N]`.
 
     >>> from jaxadv import metrics
     >>> source_wrong, target_wrong = [True, True], [True, False]
     >>> right, one_wrong = [False, False], [True, False]  # whether they were wrong before
     >>> metrics.transfer_rate_clean_correct(source_wrong, target_wrong, right, one_wrong)
     Rate(value=0.0, n=1)
+
+    Raises:
+        UserError: if they are not boolean, or of different lengths.
     """
     source, source_clean, target_clean = (
         _whether(each, "wrong") for each in (source_wrong, source_clean_wrong, target_clean_wrong)
@@ -192,13 +241,16 @@ def transfer_rate_clean_correct(
 def ensemble_wrong(probabilities: Array, labels: Array) -> Array:
     """Whether the mean of the members' probabilities errs: `[M, N, C]` gives `[N]`.
 
-    NaN where a member has no class: the others' mean is another ensemble's.
+    NaN where a member has no class, since the mean of the others would be another ensemble's.
 
     >>> import numpy as np
     >>> from jaxadv import metrics
     >>> probabilities = np.array([[[0.9, 0.1]], [[0.4, 0.6]]])  # two members, one image
     >>> metrics.ensemble_wrong(probabilities, np.array([0])).tolist()
     [False]
+
+    Raises:
+        UserError: if they are no probabilities `[M, N, C]`, or the labels no class indices `[N]`.
     """
     p = np.asarray(numbers("probabilities", probabilities, "give [M, N, C]"))
     if p.ndim != 3 or len(p) == 0 or p.dtype == bool:
@@ -207,18 +259,23 @@ def ensemble_wrong(probabilities: Array, labels: Array) -> Array:
 
 
 def pathway_rates(wrong_members: Array, errors: Array) -> dict[str, Rate]:
-    """What several reconstructions of one image are worth: `[M, N]` wrong, `[M, N]` squared errors.
+    """Rates of N images that M pathways reconstruct: `[M, N]` wrong, `[M, N]` squared errors.
 
-    By their published names: "any_correct" (Patterns 2022, "DNA"), "average_correct" ("DNA (avg)"),
-    and of the preprint "dual_correct" (all right), "either_correct" (some right, some not),
-    "dual_incorrect", and "det_correct": right is the one nearest to the image shown. None, all of
-    them, where some member of some image is NaN; "det_correct" where an error is not finite.
+    By their published names. In Wiedeman & Wang, Patterns 2022: "any_correct" ("DNA", some pathway
+    is right) and "average_correct" ("DNA (avg)", the mean over pathways). In their preprint:
+    "dual_correct" (all are right), "either_correct" (some are, some not), "dual_incorrect" (none
+    is), and "det_correct" (right is the pathway whose reconstruction is nearest to the image).
+    All values are None if some member of some image is NaN; "det_correct" also if an error is not
+    finite.
 
     >>> import numpy as np
     >>> from jaxadv import metrics
     >>> rates = metrics.pathway_rates([[True, False], [False, False]], [[0.2, 0.1], [0.3, 0.4]])
     >>> rates['any_correct'], rates['det_correct']
     (Rate(value=1.0, n=2), Rate(value=0.5, n=2))
+
+    Raises:
+        UserError: if the two are of different shapes, or not whether members are wrong and numbers.
     """
     right = 1 - _whether(wrong_members, "wrong members")
     errors = numbers("errors", errors, "give squared errors [M, N]")

@@ -31,16 +31,26 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxadv.environment import cores
 from jaxadv.types import PyTree
 
+__all__ = ["over_runs", "use_cores"]
+
 
 def use_cores(count: int | None = None) -> bool:
-    """Make every core of a CPU a device, for `over_runs` and `evaluate(spread=True)` to share.
+    """Make every core of a CPU a device, so that `over_runs` and `evaluate(spread=True)` use all.
 
-    To be called before jax computes anything. Numbers stay the same to the bit; see above.
+    Call it before jax computes anything. Numbers stay the same to the bit, as the head of this
+    module says.
 
-    count: of devices; default as many as XLA has threads, by which its numbers depend on it.
+    count: how many devices; by default as many as XLA has threads. With more devices than threads
+        the last bits of sums change.
 
-    Returns whether it could: not where jax has begun, or was told how many devices there are
-    (`jax_num_cpu_devices`, `XLA_FLAGS`).
+    Returns whether it worked. It does not where jax has begun to compute, or was told already how
+    many devices there are (`jax_num_cpu_devices`, `XLA_FLAGS`).
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import parallel
+    >>> started = jnp.zeros(1)
+    >>> parallel.use_cores()  # too late: jax has begun
+    False
     """
     flags = os.environ.get("XLA_FLAGS", "")
     if (
@@ -74,10 +84,23 @@ def over_axis(function: Callable[..., PyTree], at_once: int = 0) -> Callable[...
 
 
 def over_runs(function: Callable[..., PyTree], at_once: int = 0) -> Callable[..., PyTree]:
-    """`over_axis` for the runs of a study, split over all devices; no device talks to another.
+    """`function(run, *shared)` for every run of a leading axis, the runs split over all devices.
 
-    Where the devices do not share the runs evenly, the first runs are done again to fill up. A line
-    on stderr says if a CPU has more devices than threads of its own; see above.
+    A GPU or TPU does its runs side by side, all or `at_once` of them; a CPU's device does one after
+    another. No device talks to another. Where the devices do not share the runs evenly, the first
+    runs are done again to fill up, and left out of the result.
+
+    function: of one run, a pytree without the leading axis, and of what all runs share.
+    at_once: runs done side by side on a device, to bound its memory; 0 is all.
+
+    Prints one line to stderr if a CPU has more devices than threads, since sums then round
+    otherwise.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import parallel
+    >>> scaled = parallel.over_runs(lambda run, scale: run * scale)
+    >>> print(scaled(jnp.array([1.0, 2.0, 3.0]), 10.0))
+    [10. 20. 30.]
     """
 
     def mapped(runs: PyTree, *shared: Any) -> PyTree:

@@ -21,13 +21,22 @@ Trainable: TypeAlias = Callable[[tuple[Any, ...]], bool]  # of a leaf's path in 
 
 
 class State(NamedTuple):
-    """One run in training; with a leading axis, all of them.
+    """One run in training; with a leading axis on every array, all runs at once.
 
     variables: the ensemble's.
-    opt_states: one Optax state a phase, empty for a phase that shares another's.
+    opt_states: one Optax state a phase; empty for a phase that shares another's.
     epoch: `[]` int32, epochs done.
-    seed: `[]` uint32; every key is derived from it and the epoch, so none is stored.
-    varied: scalars that vary between runs, handed to the losses.
+    seed: `[]` uint32. Every random key is derived from it and the epoch, so none is stored.
+    varied: the scalars that vary between runs, `[]` each, handed to the losses.
+
+    `training.init` makes it, `training.fit` yields it.
+
+    >>> import numpy as np
+    >>> from jaxadv import training
+    >>> weights, seeds = {"params": {"w": np.zeros((2, 3))}}, np.arange(2, dtype=np.uint32)
+    >>> state = training.State(weights, (), np.zeros(2, np.int32), seeds, {"strength": np.ones(2)})
+    >>> state.seed.tolist(), state.epoch.tolist()  # two runs, nothing trained yet
+    ([0, 1], [0, 0])
     """
 
     variables: Variables
@@ -38,7 +47,18 @@ class State(NamedTuple):
 
 
 def is_parameter(path: tuple[Any, ...]) -> bool:
-    """Whether a leaf of the variables is a parameter, not a running statistic."""
+    """Whether a leaf of the variables is a parameter, not a running statistic.
+
+    path: of the leaf, as `jax.tree_util.tree_map_with_path` gives it. It is `Phase.trainable`'s
+        default.
+
+    >>> import jax
+    >>> from jaxadv import training
+    >>> variables = {"batch_stats": {"mean": 0.0}, "params": {"w": 1.0}}
+    >>> leaves, _ = jax.tree_util.tree_flatten_with_path(variables)
+    >>> [training.is_parameter(path) for path, _ in leaves]
+    [False, True]
+    """
     return any(getattr(entry, "key", None) == "params" for entry in path)
 
 
@@ -51,17 +71,29 @@ def _any_data(variables: Variables, dataset: Dataset) -> None:
 
 
 class Phase(NamedTuple):
-    """One kind of update.
+    """One kind of update: a loss, an optimizer, and what of the variables it trains.
 
-    loss: `(variables, batch, key, epoch, varied) -> (scalar, (variables, metrics))`; the
-        variables come back with updated BatchNorm statistics, the metrics are scalars.
+    loss: `(variables, batch, key, epoch, varied) -> (scalar, (variables, metrics))`. The
+        variables come back with updated BatchNorm statistics; the metrics are scalars by name.
     optimizer: any Optax gradient transformation.
     transform: `(state, batch, key) -> batch`, for adversarial or superimposed batches.
     trainable: `path -> bool` over the variables' leaves; default every parameter.
     shares: the number of an earlier phase of the same optimizer and trainable leaves, whose moments
         this phase moves on too: one Adam for two losses in turn.
-    check: `(variables of one run, dataset)`, raises `UserError` for data that the loss, which sees
-        traced numbers alone, cannot learn from; called before anything is compiled.
+    check: `(variables of one run, dataset)`, called before anything is compiled. It raises
+        `UserError` for data that the loss cannot learn from; the loss itself sees no numbers, since
+        jax traces them.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jaxadv import data, training
+    >>> def loss(variables, batch, key, epoch, varied):
+    ...     error = jnp.mean((batch.images @ variables["params"]["w"] - batch.labels) ** 2)
+    ...     return error, (variables, {"error": error})
+    >>> phase = training.Phase(loss, optax.sgd(0.1))
+    >>> batch = data.Dataset(jnp.array([[1.0], [2.0]]), jnp.array([1, 0]))
+    >>> value, (_, metrics) = phase.loss({"params": {"w": jnp.array([1.0])}}, batch, None, 0, {})
+    >>> float(value)  # the mean of 0 and 2²
+    2.0
     """
 
     loss: Loss

@@ -49,6 +49,13 @@ __all__ = [
 ]
 
 Row: TypeAlias = dict[str, Any]
+"""One number and what it is of, by keys; docs/rows.md says which there are.
+
+>>> from jaxadv import results
+>>> row: results.Row = {"metric": "clean_accuracy", "value": 0.98, "n": 360, "seed": 0}
+>>> results.select([row], metric="clean_accuracy")[0]["value"]
+0.98
+"""
 _ARRAYS = ("predictions.npz", "adversarial.npz")  # what may lie beside results.json
 _KEYS = (sums.KEY, "experiment", "config", "environment", "arrays", "rows")
 
@@ -60,9 +67,19 @@ def write(
     rows: Iterable[Row],
     made_in: Any = None,
 ) -> None:
-    """Write `results.json`, after the arrays beside it, whose sums it has.
+    """Write `directory/results.json`. Write the arrays beside it first: it keeps their checksums.
 
-    made_in: replaces this machine's `environment()`.
+    experiment: the study's name. config: its settings, plain JSON values.
+    made_in: what to write in place of this machine's `environment()`.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from jaxadv import results
+    >>> row = {"metric": "clean_accuracy", "value": 0.98, "n": 360, "seed": 0}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results.write(Path(folder), "my_study", {"seeds": [0]}, [row])
+    ...     results.read(folder)["rows"][0]["value"]
+    0.98
 
     Raises:
         UserError: if a row holds what no row can: NaN, an array, text for a number, ...
@@ -87,7 +104,19 @@ def _arrays(directory: Path) -> list[Path]:
 
 
 def read(directory: str | Path) -> dict[str, Any]:
-    """The `results.json` of a run; an older one's has no `sha256` by which damage can be told.
+    """The content of a run's `results.json`, after its checksum was compared.
+
+    Keys are "experiment", "config", "environment", "rows", and of newer runs "arrays" and "sha256".
+    Older results have no checksum, so damage that leaves them readable goes unseen.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from jaxadv import results
+    >>> row = {"metric": "clean_accuracy", "value": 0.98, "n": 360, "seed": 0}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results.write(Path(folder), "my_study", {"seeds": [0]}, [row], made_in={"jax": "0"})
+    ...     sorted(results.read(folder))
+    ['arrays', 'config', 'environment', 'experiment', 'rows', 'sha256']
 
     Raises:
         UserError: if it is missing, damaged, edited into what no run writes, or no run's results.
@@ -107,9 +136,22 @@ def read(directory: str | Path) -> dict[str, Any]:
 def read_own_arrays(
     directory: str | Path, name: str, wanted: Callable[[str], bool]
 ) -> dict[str, np.ndarray]:
-    """The arrays of `directory/name` whose names are wanted, if they are those of the results.
+    """The arrays of `directory/name` whose names are wanted, after their checksum was compared.
 
-    Older results have no sum of them; then they are read as they are.
+    name: "predictions.npz", say. wanted: from an array's name to whether to read it.
+    The checksum is in the results beside the file. Older results have none; then the arrays are
+    read as they are.
+
+    >>> import numpy as np, tempfile
+    >>> from pathlib import Path
+    >>> from jaxadv import results
+    >>> row = {"metric": "clean_accuracy", "value": 0.98, "n": 360, "seed": 0}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder)
+    ...     results.write_arrays(path / "predictions.npz", {"labels": np.array([1, 2])})
+    ...     results.write(path, "my_study", {"seeds": [0]}, [row])
+    ...     results.read_own_arrays(path, "predictions.npz", lambda name: name == "labels")
+    {'labels': array([1, 2])}
 
     Raises:
         UserError: if the file, or the results beside it, are missing or not as they were written.
@@ -122,22 +164,37 @@ def read_own_arrays(
 
 
 def select(rows: Iterable[Row], **where: Any) -> list[Row]:
-    """Rows whose keys have these values; a value of None asks that the key be absent."""
+    """The rows whose keys have these values. A value of None asks that the key be absent.
+
+    >>> from jaxadv import results
+    >>> rows = [{"eps": 0.1, "value": 0.5}, {"eps": 0.2, "value": 0.75}, {"value": 0.0}]
+    >>> results.select(rows, eps=0.2), results.select(rows, eps=None)
+    ([{'eps': 0.2, 'value': 0.75}], [{'value': 0.0}])
+    """
     return [row for row in rows if all(row.get(key) == value for key, value in where.items())]
 
 
 def unknown(row: Row) -> bool:
     """Whether a row has no value though something was measured, as of a network that diverged.
 
-    Where nothing was, 0/0, its `n` is 0.
+    Where nothing was measured, 0/0, the row's `n` is 0 and this is False.
+
+    >>> from jaxadv import results
+    >>> results.unknown({"value": None, "n": 360}), results.unknown({"value": None, "n": 0})
+    (True, False)
     """
     return row["value"] is None and row.get("n", 0) > 0
 
 
 def by_seed(rows: Iterable[Row]) -> dict[int, float]:
-    """One value a seed: the mean over the seed's rows (over both directions, say).
+    """One value a seed: the mean over the seed's rows (over both directions of transfer, say).
 
-    Rows of nothing, 0/0, are passed over. A seed of which one row is unknown has no value.
+    Rows of 0/0 are passed over. A seed of which one row is unknown is left out.
+
+    >>> from jaxadv import results
+    >>> rows = [{"seed": 0, "value": 0.25}, {"seed": 0, "value": 0.75}, {"seed": 1, "value": 1.0}]
+    >>> results.by_seed(rows)
+    {0: 0.5, 1: 1.0}
     """
     rows = list(rows)
     lost = {row["seed"] for row in rows if unknown(row)}
@@ -149,16 +206,34 @@ def by_seed(rows: Iterable[Row]) -> dict[int, float]:
 
 
 def over_seeds(rows: Iterable[Row], **where: Any) -> Interval | None:
-    """Mean and 95 % interval over seeds of the selected rows; its `n` is of those with a value."""
+    """Mean and 95 % interval over seeds of the rows that `select` gives for `where`.
+
+    Its `n` counts the seeds that have a value; None if no seed has.
+
+    >>> from jaxadv import results
+    >>> rows = [{"seed": seed, "value": value} for seed, value in enumerate([0.2, 0.3, 0.4])]
+    >>> print(results.over_seeds(rows))
+    0.300 ± 0.248
+    """
     return interval(list(by_seed(select(rows, **where)).values()))
 
 
 def merge(runs: list[dict[str, Any]]) -> tuple[dict[str, Any], list[Row]]:
     """Configuration and rows of several runs of one configuration with different seeds.
 
+    runs: what `read` gives of each. The configuration's "seeds" become those of all.
+
+    >>> from jaxadv import results
+    >>> runs = [
+    ...     {"experiment": "my_study", "config": {"seeds": [seed]}, "rows": [{"seed": seed}]}
+    ...     for seed in (0, 1)
+    ... ]
+    >>> results.merge(runs)
+    ({'seeds': [0, 1]}, [{'seed': 0}, {'seed': 1}])
+
     Raises:
-        UserError: if they are of different experiments, configurations differ in more than their
-            seeds, or a seed comes twice.
+        UserError: if there are none, they are of different experiments, their configurations
+            differ in more than the seeds, or a seed comes twice.
     """
     if not runs:
         raise UserError("nothing to merge: give at least one run's folder")

@@ -14,14 +14,24 @@ from jaxadv.types import Array, Key
 
 
 class Ball(NamedTuple):
-    """A norm ball about the origin of image space, as three functions of one example.
+    """A norm ball about the origin of image space, as functions of one example.
 
-    project: `(perturbation, eps) -> perturbation` inside the ball.
-    steepest: `(ascent) -> step` of unit norm that gains most to first order; 0 for a zero gradient.
+    Perturbations have the shape of one image, without a batch axis; radii are in units of the
+    image range.
+
+    name: "linf" or "l2", as `ball` and the rows of results have it.
+    project: `(perturbation, eps) -> perturbation`, brought inside the ball of radius eps.
+    steepest: `(ascent) -> step`, of unit norm, that gains most to first order. A zero gradient
+        gives a zero step.
     sample: `(key, shape, eps) -> perturbation`, uniform in the ball.
     norm: `(perturbation) -> []`.
-    slack: `(dimension) -> radius` by which a point can leave the ball if each coordinate is rounded
-        by 1, all the same way at worst.
+    slack: `(dimension) -> radius`, the furthest that a point can leave the ball if each coordinate
+        is rounded by at most 1.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> attacks.l2.name, float(attacks.l2.norm(jnp.array([3.0, 4.0])))
+    ('l2', 5.0)
     """
 
     name: str
@@ -71,6 +81,13 @@ linf = Ball(
     norm=lambda x: jnp.max(jnp.abs(x)),
     slack=lambda dimension: 0.0,
 )
+"""The ball of the largest change of any pixel, ‖·‖∞.
+
+>>> import jax.numpy as jnp
+>>> from jaxadv import attacks
+>>> attacks.linf.project(jnp.array([0.5, -0.125]), 0.25).tolist()
+[0.25, -0.125]
+"""
 
 l2 = Ball(
     name="l2",
@@ -80,12 +97,29 @@ l2 = Ball(
     norm=_l2_norm,
     slack=lambda dimension: dimension**0.5,
 )
+"""The ball of the Euclidean length of the whole change, ‖·‖₂.
+
+>>> import jax.numpy as jnp
+>>> from jaxadv import attacks
+>>> [round(pixel, 3) for pixel in attacks.l2.project(jnp.array([3.0, 4.0]), 1.0).tolist()]
+[0.6, 0.8]
+"""
 
 BALLS = {ball.name: ball for ball in (linf, l2)}
+"""Every ball by its name.
+
+>>> from jaxadv import attacks
+>>> sorted(attacks.BALLS)
+['l2', 'linf']
+"""
 
 
 def ball(name: str | Ball) -> Ball:
-    """The ball called `name`, "linf" or "l2"; a ball is itself.
+    """The ball called `name`, "linf" or "l2". What is a ball already comes back as it is.
+
+    >>> from jaxadv import attacks
+    >>> attacks.ball("l2") is attacks.l2
+    True
 
     Raises:
         UserError: if there is none of that name.

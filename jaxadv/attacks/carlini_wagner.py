@@ -42,16 +42,27 @@ class _Found(NamedTuple):
 class CarliniWagner:
     """Minimise ‖x' − x‖² + c · max(confidence − margin(x'), 0) over x' within the bounds.
 
-    x' is a scaled tanh of what Adam moves, so that no clipping is needed. `c` is searched for each
-    example alone: ten times as large while no image wins, then halfway between the largest that
-    failed and the least that won. Of all images met that win by more than `confidence`, the nearest
-    is kept; an example that wins as it is, or that no image won, is returned as it came. No example
-    ends the search early for another: results do not depend on the batch.
+    Carlini & Wagner (2017), section VI.A. x' is a scaled tanh of what Adam moves, so no
+    clipping is needed. `c` is searched for each example alone: ten times as large while no image
+    wins, then halfway between the largest that failed and the least that won. An image wins if its
+    margin is above `confidence`; of all images met that win, the nearest is kept. An example that
+    wins as it is, or for which no image won, is returned as it came. No example ends the search of
+    another, so results do not depend on the batch.
 
-    Call `attack(direction, x) -> x_adv`, float images `x [B, …]` inside `bounds` (numbers, or one
-    each a channel); of the direction the margin is taken: any that `attacks.untargeted`,
-    `targeted`, `margin` or `ensemble` makes has one. Directions of your own, those that draw among
-    them, have none and are refused. Half precision comes back as float32.
+    confidence, first_constant: in units of the logits, and the first `c`; numbers or `[B]`.
+    steps, searches: Adam's steps for each `c`, and how many `c` are tried.
+    step_size: Adam's learning rate, one number.
+    bounds: `(low, high)` of the images, numbers or one each a channel.
+
+    Call `attack(direction, x) -> x_adv` with float images `x [B, …]` inside `bounds`. The direction
+    is one of `attacks.untargeted`, `targeted`, `margin` or `joint`: these have a margin.
+    Directions of your own have none and are refused, those that draw among them. Half precision
+    comes back as float32.
+
+    >>> from jaxadv import attacks
+    >>> attack = attacks.CarliniWagner(confidence=1.0)  # `attacks.cw` shows one at work
+    >>> attack.steps, attack.searches, attack.ball.name
+    (1000, 9, 'l2')
 
     Raises:
         UserError: numbers that no attack can have; when called, images outside the bounds or of
@@ -94,7 +105,7 @@ class CarliniWagner:
             kind = getattr(direction, "__name__", type(direction).__name__)
             raise UserError(
                 f"direction {kind}: Carlini & Wagner's attack needs a margin, which "
-                "attacks.margin, untargeted, targeted and ensemble have, and draws nothing"
+                "attacks.margin, untargeted, targeted and joint have, and draws nothing"
             )
         if np.shape(self.step_size) != ():
             raise UserError(f"step_size of shape {np.shape(self.step_size)}: give one number")
@@ -151,7 +162,9 @@ class CarliniWagner:
 
 
 def cw(confidence: Array | float = 0.0, **options: Any) -> CarliniWagner:
-    """Carlini & Wagner's l2 attack with that confidence, in units of the logits.
+    """Carlini & Wagner's l2 attack (2017) with that confidence, in units of the logits.
+
+    options: the other fields of `CarliniWagner`.
 
     >>> import jax.numpy as jnp
     >>> from jaxadv import attacks
@@ -160,5 +173,8 @@ def cw(confidence: Array | float = 0.0, **options: Any) -> CarliniWagner:
     >>> x_adv = attacks.cw(steps=200)(attacks.margin(model, y), x)
     >>> bool(0.45 < x_adv[0, 0] < 0.5)  # the nearest image that is taken for the other class
     True
+
+    Raises:
+        UserError: numbers that no attack can have.
     """
     return CarliniWagner(confidence, **options)

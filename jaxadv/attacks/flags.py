@@ -14,12 +14,22 @@ from jaxadv.types import Array
 
 
 class Flags(NamedTuple):
-    """Signs of masked gradients, `[B]` bool each; of several attacks with more axes before.
+    """Signs that a network looks robust and may not be, `[B]` bool each, true at any step.
 
-    nonfinite: a gradient that was NaN or infinite in some pixel; those pixels stood still.
-    zero: a gradient of exactly 0.
-    softmax: logits that are probabilities, whose gradient all but vanishes where a network is sure.
-    outside: pixels outside the attack's bounds, which could move inwards alone.
+    Of several attacks there are more axes before: `[A, S, N]` in `evaluation.Predictions`.
+
+    nonfinite: a gradient was NaN or infinite in some pixel; those pixels stood still.
+    zero: a gradient was exactly 0.
+    softmax: the logits are probabilities, whose gradient all but vanishes where a network is sure.
+    outside: some pixels were outside the attack's bounds; they could only move inwards.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> flat = lambda x: jnp.zeros((len(x), 2))  # a model whose logits never change
+    >>> direction = attacks.untargeted(flat, jnp.array([1]))
+    >>> images, flags = attacks.fgsm(0.125).flagged(direction, jnp.array([[0.5]]))
+    >>> flags.zero.tolist(), flags.nonfinite.tolist()
+    ([True], [False])
     """
 
     nonfinite: Array

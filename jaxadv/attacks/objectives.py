@@ -69,6 +69,12 @@ OBJECTIVES: dict[str, Callable[[Array, Array, float], Array]] = {
     "probabilities margin": _of(_mean_probabilities, _least_margin),
 }
 COMBINATIONS = (*OBJECTIVES, "gradients")
+"""The ways to join several members that `attacks.joint` takes as `combine`, and explains.
+
+>>> from jaxadv import attacks
+>>> attacks.COMBINATIONS[:3]
+('loss', 'squares', 'min')
+"""
 
 
 def are_probabilities(logits: Array) -> Array:

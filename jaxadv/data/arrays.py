@@ -21,15 +21,24 @@ def from_arrays(
 ) -> Splits:
     """A user's own images and labels, checked.
 
-    Images are `[N, H, W, C]` or `[N, H, W]` (given a channel axis), uint8 in 0..255 or floating in
-    [0, 1] (of any width, bfloat16 too; kept as float32), the same type and shape in both sets.
-    Labels are `[N]` integers from 0. Without `class_names` the classes are numbered up to the
-    largest label.
+    Images: `[N, H, W, C]`, or `[N, H, W]`, which get a channel axis; uint8 in 0..255, or floats in
+        [0, 1] of any width, which are kept as float32; of one type and image shape in both sets.
+    Labels: `[N]` integers from 0.
+    name: what results call the data by.
+    class_names: one a class; by default the numbers up to the largest label.
 
-    Raises `UserError`, one line that names the array, the value found and the remedy: images of
-    another type or scale (0 and 1 as uint8, say), channels first, labels that are no class indices
-    (one-hot, text, 1 to C), lengths that differ. Warns in one line where images are very dark or
-    classes do not occur, which may be meant.
+    Warns in one line where images are very dark or classes do not occur, which may be meant.
+
+    >>> import numpy as np
+    >>> from jaxadv import data
+    >>> images, labels = np.array([0.25, 0.75]).reshape(2, 1, 1) * np.ones((2, 4, 4)), [0, 1]
+    >>> splits = data.from_arrays(images, labels, images, labels, name="grey")
+    >>> splits.train.images.shape, splits.class_names
+    ((2, 4, 4, 1), ('0', '1'))
+
+    Raises:
+        UserError: images of another type or scale (0 and 1 as uint8, say), channels first, labels
+            that are no class indices (one-hot, text, 1 to C), lengths that differ.
     """
     if not isinstance(name, str) or not name:
         raise UserError(f"name is {name!r}; give the text that results call the data by")

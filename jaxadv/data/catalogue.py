@@ -81,3 +81,9 @@ CATALOGUE: dict[str, Entry] = {
 }
 
 DATASETS: tuple[str, ...] = tuple(CATALOGUE)
+"""The names that `load_dataset` knows.
+
+>>> from jaxadv import data
+>>> data.DATASETS
+('digits', 'mnist', 'fashion_mnist', 'cifar10')
+"""

@@ -12,10 +12,16 @@ from jaxadv.types import Array
 
 
 class Dataset(NamedTuple):
-    """Labelled images; a pytree, numpy as loaded and jax once put on a device.
+    """Labelled images; a pytree of NumPy's arrays as loaded, of JAX's once on a device.
 
     images: `[N, H, W, C]`, uint8 in 0..255, or float32 in [0, 1] where a study makes its own.
     labels: `[N]`, int32 class indices.
+
+    >>> import numpy as np
+    >>> from jaxadv import data
+    >>> few = data.Dataset(np.zeros((3, 8, 8, 1), np.uint8), np.array([0, 1, 0], np.int32))
+    >>> few.images.shape, few.labels.tolist()
+    ((3, 8, 8, 1), [0, 1, 0])
     """
 
     images: Array
@@ -28,9 +34,15 @@ class Splits:
 
     name: the dataset's name, `"mnist"`.
     title: how results name the data honestly: `"MNIST"`; `"CIFAR-10 (JPEG)"` when the pixels come
-        from JPEG copies; `"MNIST, 20 + 10 images"` when fewer images than were published.
+        from JPEG copies; `"MNIST, 20 + 10 images"` when there are fewer images than were published.
     source: where it was read, `"files: <folder>"`, `"tfds: mnist 3.0.1"`, `"embedded (...)"`.
+    train, test: the images and labels.
     class_names: one a class; its length is the number of classes.
+
+    >>> from jaxadv import data
+    >>> splits = data.load_dataset("digits")
+    >>> splits.title, splits.image_shape, len(splits.class_names)
+    ('digits 8x8', (8, 8, 1), 10)
     """
 
     name: str

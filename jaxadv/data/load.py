@@ -41,13 +41,16 @@ def load_dataset(
     cache_dir: where slow decodings are kept; by default `$JAXADV_CACHE`, else the user's cache.
     progress: show a bar on stderr, if that is a terminal, while decoding.
 
-    `Splits.source` says where the data came from. Raises `UserError`, one line that names the
-    value at fault and the remedy: an unknown name, data not found, a corrupt or foreign file.
+    `Splits.source` says where the data came from.
 
     >>> from jaxadv import data
     >>> splits = data.load_dataset('digits')
     >>> splits.title, splits.train.images.shape, splits.test.images.shape
     ('digits 8x8', (1437, 8, 8, 1), (360, 8, 8, 1))
+
+    Raises:
+        UserError: an unknown name, data that are not found, a file that is corrupt or of another
+            dataset, an option that cannot be.
     """
     _check_arguments(name, source, image_size)
     if name == "digits":

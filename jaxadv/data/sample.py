@@ -9,9 +9,9 @@ from jaxadv.data.dataset import Dataset, check_dataset
 def evenly_spaced(dataset: Dataset, count: int) -> tuple[Dataset, np.ndarray]:
     """`count` examples spread evenly over a data set, and their indices `[count]` in it.
 
-    Example i of them is number ⌊i·N / count⌋ of the N. 0 stands for all, as does a count above N.
-    The first ones would not do: PGD fools the first 1,000 test images of MNIST less, or more, by
-    up to a tenth than every tenth one, since the files are not in random order.
+    Example i of them is number ⌊i·N / count⌋ of the N. A count of 0, or above N, gives all. The
+    first ones would not stand for the whole, since files are not in random order: on MNIST's first
+    1,000 test images PGD's rates differ by up to a tenth from those on every tenth image.
 
     >>> from jaxadv import data
     >>> test = data.load_dataset('digits').test

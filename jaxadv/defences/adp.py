@@ -20,8 +20,21 @@ def adp(
 ) -> Phase:
     """The phase Σ CE − λ (α H + β log V), λ the run's setting "strength"; 1 is the paper's.
 
-    entropy, volume: α and β, of the entropy of the mean prediction and of the volume spanned by the
-        members' predictions of the wrong classes.
+    Pang et al. (2019, eq. 5). H is the entropy of the mean prediction, V the squared volume that
+    the members' predictions of the wrong classes span, as unit vectors. The phase reports the mean
+    of α H + β log V as "diversity".
+
+    entropy, volume: α and β.
+
+    >>> import jax, numpy as np, optax, flax.linen as nn
+    >>> from jaxadv import data, defences, ensemble, models
+    >>> pair = ensemble.stacked(models.from_linen(nn.Dense(3)))
+    >>> zero = {"params": {"kernel": np.zeros((2, 4, 3)), "bias": np.zeros((2, 3))}}
+    >>> batch, key = data.Dataset(np.ones((5, 4)), np.zeros(5, int)), jax.random.key(0)
+    >>> phase = defences.adp(pair, optax.adam(1e-3))
+    >>> _, (_, metrics) = jax.jit(phase.loss)(zero, batch, key, 0, {"strength": 1.0})
+    >>> round(float(metrics["diversity"]), 2)  # 2 log 3 + 0.5 log 1e-6: both members say the same
+    -4.71
 
     Raises:
         UserError: if there are no two members.

@@ -26,8 +26,9 @@ from jaxadv.types import Array
 def ramp(epochs: float = 0, delay: float = 0) -> Callable[[Array], Array]:
     """A schedule of λ: zero for `delay` epochs, then linear to full strength over `epochs`.
 
-    At full strength from the first step, as published (0, 0), one member's features die in some
-    runs: before the classes are learned, features that predict nothing are the cheapest.
+    Gives a function from the epochs done to a share of λ, from 0 to 1. As published (0, 0), λ is at
+    full strength from the first step. In some runs one member's features then die: before the
+    classes are learned, features that predict nothing are the cheapest.
 
     >>> from jaxadv import defences
     >>> print(defences.ramp(4, delay=2)(4.0))  # after four epochs
@@ -53,15 +54,30 @@ def decorrelation(
 ) -> Phase:
     """The phase task1 + task2 + λ L_R, λ the run's setting "strength" times `schedule(epoch)`.
 
-    On a CPU, where runs follow one another, one with λ = 0 never computes L_R and costs what plain
-    training costs; under `vmap` every run costs what the dearest does. A lone member has nothing to
-    be decorrelated from.
+    Wiedeman & Wang, Patterns 2022, eq. 5, with L_R of `losses.correlation_loss`. On a CPU, where
+    runs follow one another, a run with λ = 0 never computes L_R and costs what plain training
+    costs; under `vmap` every run costs what the dearest does. A lone member has nothing to be
+    decorrelated from and is trained plainly.
 
     task, joined, shown, trainable: as for `regularised`; the task is `classify` (eq. 5) or, for the
         dual-neck autoencoder, `reconstruct` (eq. 9).
     sketch_width: correlate the features on so many random directions, fresh each step; 0, as
         published, correlates the features themselves.
     correlation: `regress`, `ridge`, `eta`, `eps`, `total` of `losses.ensemble_correlation`.
+
+    >>> import jax, numpy as np, optax, flax.linen as nn
+    >>> from jaxadv import data, defences, ensemble, models
+    >>> pair = ensemble.stacked(models.from_linen(nn.Dense(3)))
+    >>> zero = {"params": {"kernel": np.zeros((2, 4, 3)), "bias": np.zeros((2, 3))}}
+    >>> batch, key = data.Dataset(np.ones((9, 4)), np.zeros(9, int)), jax.random.key(0)
+    >>> phase = defences.decorrelation(pair, optax.adam(1e-3))
+    >>> value, _ = jax.eval_shape(phase.loss, zero, batch, key, 0, {"strength": 0.05})
+    >>> value.shape
+    ()
+
+    Raises:
+        UserError: in training, if the runs have no "strength", a batch has too few images for a
+            regression, or an option is none.
     """
 
     def penalty(step: Step) -> tuple[Array, Metrics]:

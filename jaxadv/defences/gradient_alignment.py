@@ -22,6 +22,12 @@ GOALS = {
     "perpendicular": {_COSINE: 0.0, _SQUARED: 1.0},
     "antiparallel": {_COSINE: 1.0, _SQUARED: 0.0},
 }
+"""The angles at which members' gradients can be, and the scalars that ask for each.
+
+>>> from jaxadv import defences
+>>> defences.GOALS["perpendicular"]
+{'cosine': 0.0, 'squared_cosine': 1.0}
+"""
 
 
 def gradient_alignment(
@@ -35,11 +41,25 @@ def gradient_alignment(
 
     The penalty is mean(a·d + b·d²) over pairs and examples, d the cosine of the true class's
     probability's gradients, a and b the run's scalars "cosine" and "squared_cosine": see `GOALS`.
-    Near its goal d² is flat where ±d are steep, and until the cross-entropies vanish they outweigh
-    it: for right angles in few epochs give b more than the paper's 1.
+    Adam et al. (2019, Algorithm 1). The phases report the mean "cosine".
 
-    matching: weight of the mean squared difference of the gradients' norms, which the papers draw
-        together in all their pairs, those without a goal too.
+    updates: see `Updates`.
+    matching: weight of the mean squared difference of the gradients' norms. The papers draw the
+        norms together in all their pairs, those without a goal too.
+
+    d² is flat near its goal, where ±d is steep, and until the cross-entropies vanish they outweigh
+    it. So for right angles in few epochs give b more than the paper's 1.
+
+    >>> import optax
+    >>> from jaxadv import defences, ensemble, models
+    >>> pair = ensemble.stacked(models.fc(10))
+    >>> phases = defences.gradient_alignment(pair, optax.adam(1e-3))
+    >>> [phase.shares for phase in phases]  # a step for the classes, one for the angle, by one Adam
+    [None, 0]
+
+    Raises:
+        UserError: other `updates`; in training, if there are no two members, or the runs lack a
+            scalar.
     """
 
     def penalty(step: Step) -> tuple[Array, Metrics]:

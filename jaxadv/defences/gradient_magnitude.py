@@ -21,8 +21,24 @@ def gradient_magnitude(
 ) -> list[Phase]:
     """The phases that draw ‖∇p‖₂ of each member, p the true class's probability, to a length.
 
-    The penalty is strength · mean((‖∇p‖ − t)²), t the run's setting "gradient_norm". A small
-    gradient needs a large step to be fooled: the papers' false sense of security.
+    The penalty is strength · mean((‖∇p‖ − t)²), t the run's setting "gradient_norm" (Adam et al.
+    2019, sections 3.3 and 4.2). A network with small gradients is fooled only by large steps, which
+    the papers call a false sense of security. The phases report the mean "norm".
+
+    updates: see `Updates`.
+
+    >>> import jax, numpy as np, optax, flax.linen as nn
+    >>> from jaxadv import data, defences, ensemble, models
+    >>> pair = ensemble.stacked(models.from_linen(nn.Dense(3)))
+    >>> zero = {"params": {"kernel": np.zeros((2, 4, 3)), "bias": np.zeros((2, 3))}}
+    >>> batch, key = data.Dataset(np.ones((5, 4)), np.zeros(5, int)), jax.random.key(0)
+    >>> classes, lengths = defences.gradient_magnitude(pair, optax.adam(1e-3))
+    >>> value, _ = jax.jit(lengths.loss)(zero, batch, key, 0, {"gradient_norm": 2.0})
+    >>> float(value)  # (0 − 2)²
+    4.0
+
+    Raises:
+        UserError: other `updates`; in training, if the runs have no "gradient_norm".
     """
 
     def penalty(step: Step) -> tuple[Array, Metrics]:

@@ -26,8 +26,16 @@ Shown: TypeAlias = Callable[[Variables, Dataset, Key], Array]
 class Step(NamedTuple):
     """What a penalty may look at in a training step.
 
-    variables, outputs: the ensemble's, before the step. batch: the images shown, float, and their
-    labels. key: for what is random. epoch: `[]`, epochs done. varied: the run's scalars.
+    variables, outputs: the ensemble's, before the step.
+    batch: the images shown, floats in [0, 1], and their labels.
+    key: for what is random.
+    epoch: `[]`, epochs done.
+    varied: the run's scalars by name.
+
+    >>> from jaxadv import defences
+    >>> step = defences.Step({}, None, None, None, 0, {"strength": 0.5})
+    >>> step.scalar("strength")
+    0.5
     """
 
     variables: Variables
@@ -73,12 +81,22 @@ def regularised(
 ) -> Phase:
     """The phase task1 + task2 + … + penalty.
 
-    penalty: `Step -> (scalar, metrics)`.
-    task: what each member is trained to do.
-    joined: "sum" or "root_sum_square" of the members' losses.
+    penalty: `Step -> (scalar, metrics)`; default none, which is plain training.
+    task: what each member is trained to do, see `losses.Task`.
+    joined: "sum" or "root_sum_square" of the members' losses, see `losses.join`.
     shown: `(variables, batch, key) -> images`, what the members see of the batch, adversarial
         images say; their task remains that of the batch.
     trainable: `path -> bool` over the variables' leaves; default every parameter.
+
+    >>> import jax, numpy as np, optax, flax.linen as nn
+    >>> from jaxadv import data, defences, ensemble, models
+    >>> pair = ensemble.stacked(models.from_linen(nn.Dense(3)))
+    >>> zero = {"params": {"kernel": np.zeros((2, 4, 3)), "bias": np.zeros((2, 3))}}
+    >>> batch, key = data.Dataset(np.ones((5, 4)), np.zeros(5, int)), jax.random.key(0)
+    >>> phase = defences.regularised(pair, optax.adam(1e-3), lambda step: (7.0, {}))
+    >>> value, _ = jax.jit(phase.loss)(zero, batch, key, 0, {})
+    >>> round(float(value), 3)  # 2 log 3 + 7
+    9.197
     """
 
     def loss(
@@ -103,6 +121,16 @@ def _nothing(outputs: EnsembleOutputs, batch: Dataset) -> tuple[Array, Metrics]:
 
 
 Updates = Literal["alternating", "simultaneous"]
+"""How steps for the classes and for a penalty on gradients go together.
+
+"alternating": on each batch a step for the classes, then one for the penalty (Adam et al. 2019,
+Algorithm 1). "simultaneous": one step for the sum of both.
+
+>>> import typing
+>>> from jaxadv import defences
+>>> typing.get_args(defences.Updates)
+('alternating', 'simultaneous')
+"""
 
 
 def in_steps(

@@ -8,10 +8,11 @@ from jaxadv.losses.correlation import (
     r_squared,
 )
 from jaxadv.losses.distance import distance_loss, squared_distance
-from jaxadv.losses.regression import check_regression, kept_columns, regress
+from jaxadv.losses.regression import Regression, check_regression, kept_columns, regress
 from jaxadv.losses.tasks import Task, classify, reconstruct, reconstruct_in, squared_errors
 
 __all__ = [
+    "Regression",
     "Task",
     "accuracy",
     "check_regression",

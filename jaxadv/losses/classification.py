@@ -57,10 +57,10 @@ def _reshaped(labels: tuple[int, ...], logits: tuple[int, ...]) -> str:
 
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
-    """Per-example cross-entropy; `logits [..., B, C]` and `labels [B]` give `[..., B]`.
+    """Per-example cross-entropy, in nats; `logits [..., B, C]` and `labels [B]` give `[..., B]`.
 
-    In float32 it is 0, and so is its gradient, where the labelled class leads by 17 or more. That
-    is as good as any in training; an attack ascends −`log_odds`, or `log_cross_entropy`.
+    In float32 it and its gradient are 0 where the labelled class leads by 17 or more. For training
+    that does no harm. An attack would stand still there, so attacks ascend −`log_odds` instead.
 
     >>> import jax.numpy as jnp
     >>> from jaxadv import losses
@@ -95,8 +95,8 @@ def _others(logits: Array, labels: Array) -> tuple[Array, Array]:
 def margins(logits: Array, labels: Array) -> Array:
     """By how much the best other class leads the labelled one; `[..., B, C]` gives `[..., B]`.
 
-    Above 0 where the guess is wrong. Carlini & Wagner's f_6 (2017), untargeted, is −margin, cut off
-    at 0.
+    In units of the logits; above 0 where the guess is wrong. Carlini & Wagner's f_6 (2017),
+    untargeted, is max(−margin, 0).
 
     >>> import jax.numpy as jnp
     >>> from jaxadv import losses
@@ -113,8 +113,8 @@ def margins(logits: Array, labels: Array) -> Array:
 def log_odds(logits: Array, labels: Array) -> Array:
     """Logarithm of p / (1 − p), p the labelled class's probability; `[..., B, C]` gives `[..., B]`.
 
-    z_y − log Σ_{k≠y} exp z_k: smooth, and not saturated where p is. Its gradient is that of the
-    cross-entropy divided by −(1 − p).
+    It is z_y − log Σ_{k≠y} exp z_k, smooth, and not saturated where p is. Its gradient is that of
+    the cross-entropy divided by −(1 − p).
 
     >>> import jax.numpy as jnp
     >>> from jaxadv import losses
@@ -131,6 +131,14 @@ def log_odds(logits: Array, labels: Array) -> Array:
 def accuracy(logits: Array, labels: Array) -> Array:
     """Share of examples each member gets right; `[M, B, C]` gives `[M]`. NaN is not right.
 
+    Where two classes tie the first counts as the guess.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import losses
+    >>> logits = jnp.array([[[3.0, 1.0], [3.0, 1.0]]])  # one member, two images
+    >>> print(losses.accuracy(logits, jnp.array([0, 1])))
+    [0.5]
+
     Raises:
         UserError: if the labels do not fit the logits.
     """
@@ -142,8 +150,18 @@ def accuracy(logits: Array, labels: Array) -> Array:
 def join(losses: Array, how: Joined = "sum") -> Array:
     """One scalar of the members' losses `[M]`.
 
-    "sum" is CE1 + CE2 (Patterns 2022, eq. 5); "root_sum_square" is sqrt(CE1² + CE2²), what the
-    published code trains with: it leans on the member that is behind.
+    how: "sum" is CE1 + CE2 (Wiedeman & Wang, Patterns 2022, eq. 5). "root_sum_square" is
+        sqrt(CE1² + CE2²), what the published code trains with: the member that is behind weighs
+        more.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import losses
+    >>> both = jnp.array([3.0, 4.0])
+    >>> print(losses.join(both), losses.join(both, "root_sum_square"))
+    7.0 5.0
+
+    Raises:
+        UserError: another `how`, or losses that are not one number a member.
     """
     check_choice("joined", how, ("sum", "root_sum_square"))
     losses = jnp.asarray(numbers("losses", losses, "give the members' [M]"))

@@ -31,12 +31,18 @@ _NARROW = 256  # features up to so many are not compacted: there is little to ga
 
 
 class Regression(NamedTuple):
-    """The affine map of Z1 that best predicts Z2.
+    """The affine map `z1 @ weights + intercept` that best predicts Z2 from Z1.
 
     weights: `[D1, D2]`, zero rows for dropped columns.
     intercept: `[D2]`.
     keep: `[D1]` bool, the columns Algorithm 1 keeps.
-    mu: `[]`, the absolute ridge.
+    mu: `[]`, the absolute ridge, (ridge · σ_max)².
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import losses
+    >>> line = losses.Regression(jnp.array([[2.0]]), jnp.array([1.0]), jnp.array([True]), 0.0)
+    >>> (jnp.array([[3.0]]) @ line.weights + line.intercept).tolist()
+    [[7.0]]
     """
 
     weights: Array
@@ -46,7 +52,13 @@ class Regression(NamedTuple):
 
 
 def check_regression(n: int, d: int) -> None:
-    """Refuse to regress on `d` features of `n` samples if n ≤ d + 1: any target would fit.
+    """Refuse to regress on `d` features of `n` samples if n ≤ d + 1, since any target would fit.
+
+    >>> from jaxadv import losses
+    >>> losses.check_regression(n=100, d=16)  # nothing to say
+    >>> losses.check_regression(n=16, d=16)
+    Traceback (most recent call last):
+    jaxadv.errors.UserError: 16 samples for 16 features: a regression needs more than 17 samples...
 
     Raises:
         UserError: if so.
@@ -98,7 +110,20 @@ def options_like(z: Features, **options: Any) -> tuple[Array, ...]:
 
 
 def kept_columns(z: Features, eta: float = ETA) -> Array:
-    """Algorithm 1's mask `[D]`; see `least_squares.kept_columns`."""
+    """Which columns of `z [N, D]` are independent, a mask `[D]`, by Wiedeman & Wang's Algorithm 1.
+
+    With R of the QR factorisation of z, column i is kept if |R_ii| is above `eta` times the
+    largest of them.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import losses
+    >>> z = jnp.array([[1.0, 2.0, 0.0], [2.0, 4.0, 1.0], [3.0, 6.0, 0.0], [4.0, 8.0, 0.0]])
+    >>> losses.kept_columns(z).tolist()  # the second is twice the first
+    [True, False, True]
+
+    Raises:
+        UserError: if `z` is no matrix of numbers, or `eta` no number of at least 0.
+    """
     z = _floats(z)
     if z.ndim != 2 or 0 in z.shape:
         raise UserError(f"features of shape {z.shape}: give a matrix [N, D]")
@@ -160,11 +185,20 @@ def fit(z1: Features, z2: Features, eta: Any = ETA, ridge: Any = RIDGE) -> Fit:
 def regress(z1: Features, z2: Features, *, eta: float = ETA, ridge: float = RIDGE) -> Regression:
     """The affine map that best predicts `z2 [N, D2]` from `z1 [N, D1]`; not differentiated.
 
-    eta: column selection threshold. ridge: relative to σ_max; 0 is exact least squares, but for
-    columns whose centred pivot is below `N · 1.2e-7` of the largest: these are rounding, weight 0.
+    eta: threshold of Algorithm 1's column selection, see `kept_columns`.
+    ridge: relative to the largest singular value. 0 is exact least squares, except for columns
+        whose centred pivot is below `N · 1.2e-7` of the largest: these are rounding, and their
+        weight is 0.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import losses
+    >>> z1 = jnp.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> found = losses.regress(z1, 2 * z1 + 1)
+    >>> round(float(found.weights[0, 0]), 3), round(float(found.intercept[0]), 3)
+    (2.0, 1.0)
 
     Raises:
-        UserError: if N ≤ D1 + 1 or the shapes do not fit.
+        UserError: if N ≤ D1 + 1, the shapes do not fit, or an option is none.
     """
     z1, z2 = check_features(z1, z2)
     weights, keep, mu, _, _ = fit(z1, z2, eta, ridge)

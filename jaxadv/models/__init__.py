@@ -18,6 +18,7 @@ from jaxadv.models.residual_autoencoder import (
     residual_classifier,
     residual_dna,
 )
+from jaxadv.models.state_dicts import read_state_dict
 from jaxadv.models.torch_weights import load_torch_weights
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "from_linen",
     "lenet",
     "load_torch_weights",
+    "read_state_dict",
     "residual_classifier",
     "residual_dna",
 ]

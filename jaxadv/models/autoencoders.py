@@ -26,6 +26,16 @@ class Autoencoder(NamedTuple):
     model: its `Outputs` have no logits.
     necks: M.
     pick: `(variables, indices) -> (Autoencoder, variables)`, some of the pathways alone.
+
+    `ensemble.pathways` joins it with a classifier.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> pair, x = models.dna(necks=2), jnp.zeros((5, 28, 28, 1))
+    >>> variables = jax.eval_shape(pair.model.init, jax.random.key(0), x)
+    >>> outputs, _ = jax.eval_shape(pair.model.apply, variables, x)
+    >>> pair.necks, outputs.reconstruction.shape
+    (2, (2, 5, 28, 28, 1))
     """
 
     model: Model
@@ -36,8 +46,18 @@ class Autoencoder(NamedTuple):
 class DenseDNAModule(nn.Module):
     """784-100-128 → 128-**64**-128 → 128-100-784 on MNIST; ReLU after each layer, sigmoid at last.
 
-    Of the six layers the `unshared` innermost belong to each pathway alone (the paper's DNA: the
-    two of the bottleneck; Fig. 10: 2, 4 or 6). **Features** are the output of the third.
+    Images `[B, …]` to `Outputs` with reconstructions `[necks, B, …]` (Wiedeman & Wang, Patterns
+    2022). **Features** `[necks, B, 64]` are the output of the third layer.
+
+    unshared: how many of the six layers, the innermost, belong to each pathway alone. The paper's
+        DNA has the two of the bottleneck; its Fig. 10 compares 2, 4 and 6.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> module = models.DenseDNAModule(necks=2)
+    >>> variables = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    >>> variables["params"]["layer1"]["kernel"].shape, variables["params"]["layer3"]["kernel"].shape
+    ((784, 100), (2, 128, 64))
     """
 
     necks: int = 2
@@ -75,6 +95,14 @@ def dna(
     necks: int = 2, unshared: int = 2, widths: tuple[int, ...] = (100, 128, 64, 128, 100)
 ) -> Autoencoder:
     """The paper's autoencoder for MNIST; see `DenseDNAModule`. One neck is its baseline, AE.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> variables = jax.eval_shape(
+    ...     models.dna().model.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1))
+    ... )
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    216664
 
     Raises:
         UserError: if there is no neck, or `unshared` is no even number of layers from 2 on.

@@ -30,9 +30,20 @@ def _chosen(blocks: Sequence[Array], number: int) -> Array:
 class CNNModule(nn.Module):
     """conv(8) → pool → conv(16) → pool → **features** → conv(32) → average pool → linear.
 
-    Features are the output of block 2, or of 1 or 3 (before the average). The paper's 7×7 average
-    pool covers a 28×28 image's whole last map, so it is written as the global average it is; 8×8
-    digits then run too. Features on MNIST: 7·7·16 = 784.
+    Images `[B, H, W, C]` to logits `[B, num_classes]` (Wiedeman & Wang, Patterns 2022, Fig. 11).
+
+    feature_block: the block whose output is the features, 1, 2 or 3 (3 is before the average). On
+        MNIST those of block 2 are 7·7·16 = 784.
+
+    The paper's 7×7 average pool covers the whole last map of a 28×28 image. Here it is the global
+    average, so that 8×8 digits run too.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> module = models.CNNModule(num_classes=10)
+    >>> variables = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    >>> variables["params"]["linear"]["kernel"].shape
+    (32, 10)
     """
 
     num_classes: int = 10
@@ -54,7 +65,15 @@ class CNNModule(nn.Module):
 class DNAClassifierModule(nn.Module):
     """conv(8) → pool → conv(16) → pool → conv(32) → pool → **features** → linear.
 
-    Reads the reconstructions of the dual-neck autoencoder. Features on MNIST: 3·3·32 = 288.
+    Images `[B, H, W, C]` to logits `[B, num_classes]` (Wiedeman & Wang, Patterns 2022, Fig. 12 D).
+    It reads the reconstructions of the dual-neck autoencoder. Features on MNIST: 3·3·32 = 288.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> module = models.DNAClassifierModule()
+    >>> variables = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    >>> variables["params"]["linear"]["kernel"].shape
+    (288, 10)
     """
 
     num_classes: int = 10
@@ -73,8 +92,17 @@ class DNAClassifierModule(nn.Module):
 class LeNetModule(nn.Module):
     """conv(6) → pool → conv(16) → pool → 120 → **features** 84 → classes, ReLU after each.
 
-    Adam et al. (2019, 5.1): 3×3 convolutions without padding. 400 values go into the dense part on
-    MNIST. Features are the output of block 4, or of another.
+    Images `[B, H, W, C]` to logits `[B, num_classes]` (Adam et al. 2019, 5.1), with 3×3
+    convolutions without padding. On MNIST 400 values go into the dense part.
+
+    feature_block: the block whose output is the features, 1 to 4.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> module = models.LeNetModule()
+    >>> variables = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    >>> variables["params"]["linear1"]["kernel"].shape
+    (400, 120)
     """
 
     num_classes: int = 10
@@ -96,7 +124,17 @@ class LeNetModule(nn.Module):
 class FCModule(nn.Module):
     """in → 500 → 500 → 200 → 200 → 100 → classes; each hidden layer Linear → ReLU → BatchNorm.
 
-    **Features** are the output of the fourth hidden block (200), or of another.
+    Images `[B, …]`, flattened, to logits `[B, num_classes]` (Wiedeman & Wang, Patterns 2022,
+    Fig. 11).
+
+    feature_block: the hidden block whose output is the **features**, from 1; the fourth has 200.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> module = models.FCModule(widths=(20, 10), feature_block=1)
+    >>> variables = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    >>> variables["params"]["linear1"]["kernel"].shape
+    (784, 20)
     """
 
     widths: tuple[int, ...] = (500, 500, 200, 200, 100)
@@ -118,7 +156,19 @@ class FCModule(nn.Module):
 
 
 def cnn(num_classes: int = 10, feature_block: int = 2) -> Model:
-    """The paper's CNN; see `CNNModule`. Images have 4 pixels a side or more."""
+    """The paper's CNN; see `CNNModule`. Images have 4 pixels a side or more.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> variables = jax.eval_shape(
+    ...     models.cnn().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1))
+    ... )
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    6218
+
+    Raises:
+        UserError: fewer than 2 classes, no such block, or images that are smaller.
+    """
     module = CNNModule(whole(num_classes, _CLASSES, 2), _feature_of(3, feature_block))
     return chunked(of_linen(module, "features"))
 
@@ -127,12 +177,35 @@ def dna_classifier(num_classes: int = 10) -> Model:
     """The paper's classifier of MNIST reconstructions; see `DNAClassifierModule`.
 
     Images have 8 pixels a side or more.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> variables = jax.eval_shape(
+    ...     models.dna_classifier().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1))
+    ... )
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    8778
+
+    Raises:
+        UserError: fewer than 2 classes, or images that are smaller.
     """
     return chunked(of_linen(DNAClassifierModule(whole(num_classes, _CLASSES, 2)), "features"))
 
 
 def lenet(num_classes: int = 10, feature_block: int = 4) -> Model:
-    """LeNet as Adam et al. have it; see `LeNetModule`. Images have 10 pixels a side or more."""
+    """LeNet as Adam et al. have it; see `LeNetModule`. Images have 10 pixels a side or more.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> variables = jax.eval_shape(
+    ...     models.lenet().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1))
+    ... )
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    60074
+
+    Raises:
+        UserError: fewer than 2 classes, no such block, or images that are smaller.
+    """
     module = LeNetModule(whole(num_classes, _CLASSES, 2), _feature_of(4, feature_block))
     return chunked(of_linen(module, "features"))
 
@@ -142,7 +215,19 @@ def fc(
     widths: tuple[int, ...] = (500, 500, 200, 200, 100),
     feature_block: int = 4,
 ) -> Model:
-    """The paper's fully connected network; see `FCModule`."""
+    """The paper's fully connected network; see `FCModule`. Images are flattened.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> variables = jax.eval_shape(
+    ...     models.fc().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1))
+    ... )
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    807510
+
+    Raises:
+        UserError: fewer than 2 classes, no such block, or widths that are no list of sizes.
+    """
     hidden = every_width(widths)
     block = _feature_of(len(hidden), feature_block)
     module = FCModule(hidden, block, whole(num_classes, _CLASSES, 2))

@@ -24,11 +24,21 @@ class Model(NamedTuple):
     """A network as two pure functions.
 
     init: `(key, x [B, H, W, C]) -> variables`, the parameters under `"params"`.
-    apply: `(variables, x, *, train, key) -> (Outputs, variables)`; the variables come back with
+    apply: `(variables, x, *, train, key) -> (Outputs, variables)`. The variables come back with
         updated BatchNorm statistics when `train`, unchanged otherwise.
     feature: the name of the tap the paper decorrelates.
-    cached: images whose activations a CPU's cache holds, if that matters to the network's speed;
+    cached: how many images' activations fit a CPU's cache, if that matters to the network's speed;
         else 0.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> def apply(variables, x, *, train=False, key=None):
+    ...     logits = x @ variables["params"]["w"]
+    ...     return models.Outputs(logits, {"logits": logits}), variables
+    >>> linear = models.Model(lambda key, x: {"params": {"w": jnp.ones((3, 2))}}, apply, "logits")
+    >>> outputs, _ = linear.apply(linear.init(None, None), jnp.ones((1, 3)))
+    >>> outputs.taps[linear.feature].tolist()
+    [[3.0, 3.0]]
     """
 
     init: Callable[..., Variables]
@@ -95,17 +105,27 @@ def from_linen(
 ) -> Model:
     """A `Model` of any Linen module, jaxadv's own or the reader's.
 
-    The module maps `x` to logits or to `Outputs`. Features are what it sows into the collection
-    "taps", and the output of the submodule named `feature` ("Dense_1", "block/Dense_0") if that is
-    no sown tap. `feature=None` takes the logits as the features.
+    The module maps images `x [B, H, W, C]` to logits `[B, classes]` or to `Outputs`.
 
+    feature: the layer whose features are to be decorrelated: what the module sows into the
+        collection "taps" under that name, else the output of the submodule of that name
+        ("Dense_1", "block/Dense_0"). None takes the logits as the features.
     train_argument: the name of the module's keyword that switches training behaviour (BatchNorm,
-        dropout), such as "train"; "not deterministic" of one that is False in training; empty if it
-        has none. None says that what has a keyword, or is never trained, is meant to stay in eval
-        mode: a BatchNorm that is to keep its statistics, say.
+        dropout), such as "train"; "not deterministic" for a keyword that is False in training;
+        empty if there is none. None says that the module stays in eval mode on purpose, a BatchNorm
+        that is to keep its statistics, say.
 
-    Random streams of any name follow the key. Collections that are sown are left out of the
-    variables, and others ("batch_stats", a spectral norm's) are updated in training.
+    Random streams of any name follow the key. Collections that the module sows into are left out of
+    the variables; others ("batch_stats", a spectral norm's) are updated in training.
+
+    >>> import flax.linen as nn, jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> network = nn.Sequential([nn.Dense(64), nn.relu, nn.Dense(10)])
+    >>> model, x = models.from_linen(network, "layers_0"), jnp.zeros((5, 3))
+    >>> variables = jax.eval_shape(model.init, jax.random.key(0), x)
+    >>> outputs, _ = jax.eval_shape(model.apply, variables, x)
+    >>> outputs.logits.shape, outputs.taps["layers_0"].shape
+    ((5, 10), (5, 64))
 
     Raises:
         UserError: if the module, its call or `train_argument` cannot be; when initialised, if

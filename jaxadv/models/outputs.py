@@ -17,8 +17,14 @@ class Outputs(NamedTuple):
     """What one forward pass gives.
 
     logits: `[B, C]`; an autoencoder has none.
-    taps: named intermediate features, each `[B, …]`.
+    taps: intermediate features by name, each `[B, …]`.
     reconstruction: an image `[B, H, W, C]` where the model makes one; `[M, B, H, W, C]` of M necks.
+
+    >>> import numpy as np
+    >>> from jaxadv import models
+    >>> outputs = models.Outputs(np.zeros((5, 10)), {"features": np.zeros((5, 64))})
+    >>> outputs.logits.shape, outputs.taps["features"].shape, outputs.reconstruction
+    ((5, 10), (5, 64), None)
     """
 
     logits: Array | None

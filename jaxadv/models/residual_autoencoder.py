@@ -67,8 +67,16 @@ class _Decoder(nn.Module):
 class ResidualDNAModule(nn.Module):
     """Encoder block(16)-pool-block(32)-pool, M bottlenecks, one decoder for all of them.
 
-    Images are taken to [−1, 1] and reconstructions back to [0, 1]. **Features** are the 7 channels
-    in the middle of each bottleneck: 7·8·8 = 448 of a 32×32 image.
+    Images `[B, H, W, C]` to `Outputs` with reconstructions `[necks, B, H, W, C]` (Wiedeman & Wang,
+    Patterns 2022, Fig. 13). Images are taken to [−1, 1] inside, reconstructions back to [0, 1].
+    **Features** are the 7 channels in the middle of each bottleneck: 7·8·8 = 448 of a 32×32 image.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> module, x = models.ResidualDNAModule(necks=2), jnp.zeros((1, 32, 32, 3))
+    >>> outputs, _ = jax.eval_shape(module.init_with_output, jax.random.key(0), x)
+    >>> outputs.reconstruction.shape, outputs.taps["features"].shape
+    ((2, 1, 32, 32, 3), (2, 1, 448))
     """
 
     necks: int = 2
@@ -90,7 +98,15 @@ class ResidualDNAModule(nn.Module):
 class ResidualClassifierModule(nn.Module):
     """conv(64)-ReLU-pool, block(128)-pool, block(256)-pool, block(512), max over what is left.
 
-    On a 32×32 image what is left is 4×4. **Features** are the 512 maxima.
+    Images `[B, H, W, C]` to logits `[B, num_classes]` (Wiedeman & Wang, Patterns 2022, Fig. 13). On
+    a 32×32 image what is left is 4×4. **Features** are the 512 maxima.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> module = models.ResidualClassifierModule()
+    >>> variables = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    >>> variables["params"]["linear"]["kernel"].shape
+    (512, 10)
     """
 
     num_classes: int = 10
@@ -112,6 +128,14 @@ def residual_dna(necks: int = 2) -> Autoencoder:
     """The paper's autoencoder for CIFAR-10; see `ResidualDNAModule`. One neck is its baseline, AE.
 
     Height and width must be multiples of 4.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> variables = jax.eval_shape(
+    ...     models.residual_dna().model.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3))
+    ... )
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    134058
 
     Raises:
         UserError: if there is no neck; when initialised or applied, if an image cannot be halved
@@ -136,6 +160,17 @@ def residual_classifier(num_classes: int = 10) -> Model:
     """The paper's classifier of CIFAR-10 reconstructions; see `ResidualClassifierModule`.
 
     Images have 8 pixels a side or more.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxadv import models
+    >>> variables = jax.eval_shape(
+    ...     models.residual_classifier().init, jax.random.key(0), jnp.zeros((1, 32, 32, 3))
+    ... )
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    4829194
+
+    Raises:
+        UserError: fewer than 2 classes, or images that are smaller.
     """
     module = ResidualClassifierModule(whole(num_classes, "{} classes", 2))
     return of_linen(module, "features", train_argument="train")

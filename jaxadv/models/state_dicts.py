@@ -38,9 +38,17 @@ _OTHER_KINDS = {
 
 
 def read_state_dict(path: str | Path) -> Saved:
-    """The arrays of a checkpoint by their PyTorch names, wrappers' names taken off.
+    """The arrays of a PyTorch checkpoint by their names in it, without PyTorch.
 
-    Entries beside the arrays (an epoch, an optimiser's state) are left out.
+    path: of what `torch.save` wrote, or of an `.npz`. Wrappers' names (`module.`, `_orig_mod.`) are
+        taken off; entries beside the arrays (an epoch, an optimiser's state) are left out.
+
+    >>> import numpy as np, tempfile
+    >>> from jaxadv import models
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/saved.npz", **{"module.l.bias": np.zeros(10)})
+    ...     models.read_state_dict(f"{folder}/saved.npz")["l.bias"].shape
+    (10,)
 
     Raises:
         UserError: if the file is missing, damaged or of another kind, or holds no one state dict.

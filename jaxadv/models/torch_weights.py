@@ -151,20 +151,31 @@ def load_torch_weights(path: str | Path, architecture: str) -> Variables:
     """Variables of one published network, from the file as its authors have it.
 
     path: of what `torch.save` wrote, whatever its name, or an `.npz` of the state dict. PyTorch is
-        not needed, and nothing is called that a file names. Where the authors' files are, and what
-        they are called: docs/published_weights.md.
+        not needed, and no code that a file names is run. docs/published_weights.md says where the
+        authors' files are and what they are called.
     architecture: "cnn" or "fc", for `models.cnn` and `models.fc`; for MNIST "dna" and "ae", for
         `models.dna(2).model` and `(1)`, and "dna_classifier"; for CIFAR-10 "residual_dna",
         "residual_ae" and "residual_classifier".
 
     Wrappers' names (`module.`, `_orig_mod.`), a prefix that all arrays share and entries beside
     the weights are taken off; other floating types become float32. Image channels, classes and
-    dense widths may be a user's own. Archives have a checksum of their numbers, files from before
-    2020 (no archives) have none.
+    dense widths may be a user's own. Damage is found by the checksums of PyTorch's archives; files
+    from before 2020, which are no archives, have none.
+
+    >>> import numpy as np, tempfile
+    >>> from jaxadv import models
+    >>> shapes = {"c1": (8, 1, 3, 3), "c2": (16, 8, 3, 3), "c3": (32, 16, 3, 3), "l": (10, 32)}
+    >>> state = {f"{name}.weight": np.zeros(s, np.float32) for name, s in shapes.items()}
+    >>> state |= {f"{name}.bias": np.zeros(s[0], np.float32) for name, s in shapes.items()}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/cnn.npz", **state)
+    ...     variables = models.load_torch_weights(f"{folder}/cnn.npz", "cnn")
+    >>> variables["params"]["conv2"]["kernel"].shape  # PyTorch's has the channels first
+    (3, 3, 8, 16)
 
     Raises:
-        UserError: unreadable file, unknown architecture, or an array that is missing or too many,
-            of another shape or type, or not finite.
+        UserError: an unreadable file, an unknown architecture, or an array that is missing, one too
+            many, of another shape or type, or not finite.
     """
     if not isinstance(architecture, str) or architecture not in _ARCHITECTURES:
         raise UserError(

@@ -28,10 +28,31 @@ _MARKS: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5, "mew": 0, "alpha": 0
 def distance_panels(rows: Sequence[Row], path: str | Path) -> None:
     """Transfer rate (left) and R² of the features (right) against ‖θ1 − θ2‖², a point a pair.
 
-    Rows carry the measured squared distance under "distance". Left, for each ε the mean of the
-    seeds' least-squares lines, its slope with the 95 % interval in the legend; right, natural
-    inputs (rows without ε) in grey. One row of panels for each model, attack and ball. Pairs that
-    diverged, whose distance is null, are no points: each panel says how many they are.
+    As Wiedeman & Wang (Patterns 2022, Fig. 1). There is a row of panels for each model, attack and
+    ball. On the left there is a line for each ε, the mean of the seeds' least-squares lines, with
+    its slope and 95 % interval in the legend. On the right natural inputs, which are rows without
+    ε, are grey. Pairs that diverged, whose distance is null, are no points: each panel says how
+    many they are.
+
+    rows: of the metrics "transfer_rate" and "r_squared", with the measured squared distance under
+        "distance".
+    path: of the PNG.
+
+    >>> import os, tempfile
+    >>> from jaxadv import plots
+    >>> row = {"model": "fc", "attack": "fgsm", "ball": "linf", "eps": 0.1, "seed": 0, "n": 9}
+    >>> rows = [
+    ...     {**row, "metric": metric, "value": 1 / (1 + distance), "distance": distance}
+    ...     for metric in ("transfer_rate", "r_squared")
+    ...     for distance in (1.0, 2.0)
+    ... ]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     plots.distance_panels(rows, f"{folder}/distance.png")
+    ...     print(os.listdir(folder))
+    ['distance.png']
+
+    Raises:
+        UserError: if the file cannot be written.
     """
     rows = single_source(row for row in rows if "distance" in row)
     transfer, natural = across(rows, "transfer_rate"), select(rows, metric="r_squared", eps=None)

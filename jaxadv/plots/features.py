@@ -16,8 +16,22 @@ Panel: TypeAlias = tuple[np.ndarray, np.ndarray, float | None, np.ndarray | None
 def feature_scatter(panels: Mapping[str, Panel], path: str | Path) -> None:
     """First principal component of member 1's features against that of member 2's.
 
-    panels: title to (x `[N]`, y `[N]`, R², class labels `[N]` or None), drawn from left to right.
-    More than ten classes could not be told apart and are drawn in one colour.
+    As Wiedeman & Wang (Patterns 2022, Fig. 2). More than ten classes could not be told apart and
+    are drawn in one colour.
+
+    panels: title to (x `[N]`, y `[N]`, R² or None, class labels `[N]` or None), from left to right.
+    path: of the PNG.
+
+    >>> import numpy as np, os, tempfile
+    >>> from jaxadv import plots
+    >>> x = np.array([0.0, 1.0, 2.0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     plots.feature_scatter({"plain": (x, 2 * x, 1.0, None)}, f"{folder}/features.png")
+    ...     print(os.listdir(folder))
+    ['features.png']
+
+    Raises:
+        UserError: if the file cannot be written.
     """
     count = max(len(panels), 1)
     side = min(3.4, (style.WIDTH - 0.6) / count)

@@ -11,9 +11,21 @@ _SIDE = 0.85  # inches of an image
 
 
 def picture_rows(rows: Mapping[str, np.ndarray], path: str | Path) -> None:
-    """Each title's images `[K, H, W, C]` in [0, 1], from left to right; the titles before them.
+    """Each title's images in a row, from left to right, with the title before them.
 
-    Grey images have one channel. Rows of no images give a note in their place.
+    rows: title to images `[K, H, W, C]` in [0, 1]; grey images have one channel. Where there are no
+        images a note says so.
+    path: of the PNG.
+
+    >>> import numpy as np, os, tempfile
+    >>> from jaxadv import plots
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     plots.picture_rows({"natural": np.zeros((2, 8, 8, 1))}, f"{folder}/pictures.png")
+    ...     print(os.listdir(folder))
+    ['pictures.png']
+
+    Raises:
+        UserError: if the file cannot be written.
     """
     count = max((len(images) for images in rows.values()), default=0)
     width, height = _SIDE * max(count, 3) + 1.6, _SIDE * max(len(rows), 1)

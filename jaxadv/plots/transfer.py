@@ -23,8 +23,26 @@ from jaxadv.results import Row, select
 def transfer_bars(rows: Sequence[Row], path: str | Path) -> None:
     """Mean transfer rate, averaged over directions, with its 95 % interval over seeds, against ε.
 
-    One row of panels a model, one column an attack and ball, one colour a variant. A rate that is
-    0/0 for every seed, or of networks that diverged, is written as such, for it is not zero.
+    As Wiedeman & Wang (Patterns 2022, Fig. 3). There is a row of panels for each model, a column
+    for each attack and ball, and a colour for each variant. A rate that is 0/0 for every seed, or
+    of networks that diverged, is written in words, for it is not zero.
+
+    rows: of the metric "transfer_rate" at least. path: of the PNG.
+
+    >>> import os, tempfile
+    >>> from jaxadv import plots
+    >>> row = {"model": "fc", "attack": "fgsm", "ball": "linf", "eps": 0.1, "variant": "plain"}
+    >>> rows = [
+    ...     {**row, "metric": "transfer_rate", "value": value, "n": 100, "seed": seed}
+    ...     for seed, value in enumerate([0.5, 0.75])
+    ... ]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     plots.transfer_bars(rows, f"{folder}/transfer.png")
+    ...     print(os.listdir(folder))
+    ['transfer.png']
+
+    Raises:
+        UserError: if the file cannot be written.
     """
     rows = single_source(across(rows, "transfer_rate"))
     models, attacks = settings_of(rows, ["model"]), settings_of(rows, ["attack", "ball"])
