@@ -130,7 +130,8 @@ def test_an_example_gives_something():
 
 
 def test_a_page_is_read_as_it_is_shown():
-    page = "# API\n\n::: jaxadv.a\n    options:\n      members: [b, c,\n        d]\n\n::: jaxadv.a.e.e\n"
+    page = "# API\n\n::: jaxadv.a\n    options:\n      members: [b, c,\n        d]\n"
+    page += "\n::: jaxadv.a.e.e\n"
     assert listed(page) == {"jaxadv.a": ["b", "c", "d", "e"]}
     with pytest.raises(AssertionError):
         listed(page + "\n::: jaxadv.whole\n")

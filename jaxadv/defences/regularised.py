@@ -97,6 +97,9 @@ def regularised(
     >>> value, _ = jax.jit(phase.loss)(zero, batch, key, 0, {})
     >>> round(float(value), 3)  # 2 log 3 + 7
     9.197
+
+    Raises:
+        UserError: in training, if labels have no column among the logits, another `joined`.
     """
 
     def loss(
