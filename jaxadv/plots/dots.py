@@ -32,6 +32,16 @@ def metric_dots(
     Of examples crafted on one member. A dashed line in each panel goes through the first variant's
     mean, with which the others are compared. panels: the keys whose values have a panel each.
     label: of the horizontal axis, if not the metric's name. limits: of that axis.
+
+    >>> import os, tempfile
+    >>> from jaxadv import plots
+    >>> row = {"metric": "transfer_rate", "attack": "fgsm", "ball": "linf", "eps": 0.1, "seed": 0}
+    >>> rates = {"plain": 0.5, "gal": 0.25}
+    >>> rows = [{**row, "variant": name, "value": rate, "n": 9} for name, rate in rates.items()]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     plots.metric_dots(rows, "transfer_rate", f"{folder}/dots.png")
+    ...     print(os.listdir(folder))
+    ['dots.png']
     """
     rows = single_source(across(rows, metric))
     settings, variants = settings_of(rows, panels), distinct(rows, "variant")
@@ -42,17 +52,17 @@ def metric_dots(
         if not rows:
             style.blank(grid[0, 0], f"no {label or style.words(metric)}")
         for ax, setting in zip(grid[0], settings, strict=False):
-            draw_dots(ax, select(rows, **setting), variants, why_unknown(metric))
+            _draw_dots(ax, select(rows, **setting), variants, why_unknown(metric))
             ax.set_title(style.heading({k: v for k, v in setting.items() if k in told}))
             ax.set_xlabel(label or style.words(metric))
             ax.set_xlim(*limits)
         style.label_columns(grid)
         for ax in grid[0, 1:]:
             ax.tick_params(axis="y", labelleft=False)
-        figure.suptitle(" · ".join(filter(None, [common, seeds(rows)])), x=0.01, ha="left", size=9)
+        figure.suptitle(" · ".join(filter(None, [common, _seeds(rows)])), x=0.01, ha="left", size=9)
 
 
-def seeds(rows: Sequence[Row]) -> str:
+def _seeds(rows: Sequence[Row]) -> str:
     """What stands behind the dots, for the heading."""
     if not rows:
         return ""
@@ -62,7 +72,7 @@ def seeds(rows: Sequence[Row]) -> str:
     return f"{words} ({seeds_label(points)})"
 
 
-def draw_dots(ax: Axes, rows: Sequence[Row], variants: Sequence[str], why: str) -> None:
+def _draw_dots(ax: Axes, rows: Sequence[Row], variants: Sequence[str], why: str) -> None:
     """One panel, the first variant on top."""
     colours = style.colours_of(variants)
     ax.grid(True, axis="x")

@@ -92,7 +92,7 @@ def _draw_beyond(ax: Axes, x: np.ndarray, y: np.ndarray, colours: str | np.ndarr
     """
     if not len(x):
         return 0
-    frames = [framed(x), framed(y)]
+    frames = [_framed(x), _framed(y)]
     ax.set_xlim(frames[0])
     ax.set_ylim(frames[1])
     inner = [np.clip(v, *frame) for v, frame in zip((x, y), frames, strict=True)]
@@ -103,7 +103,7 @@ def _draw_beyond(ax: Axes, x: np.ndarray, y: np.ndarray, colours: str | np.ndarr
     return int(beyond.sum())
 
 
-def framed(values: np.ndarray) -> tuple[float, float]:
+def _framed(values: np.ndarray) -> tuple[float, float]:
     """Limits of an axis: all values, or where these reach twice as far as most do, most of them.
 
     Most are those between the 3rd and the 97th percentile, and a third as far again on either side.
