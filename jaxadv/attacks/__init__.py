@@ -1,12 +1,10 @@
 """Attacks as projected steepest ascent, and the directions they ascend."""
 
-from jaxadv.attacks.attack import Attack, example_keys, fgm, fgsm, igs, mi_fgsm, pgd
+from jaxadv.attacks.attack import Attack, example_keys
 from jaxadv.attacks.balls import BALLS, Ball, ball, l2, linf
 from jaxadv.attacks.carlini_wagner import CarliniWagner, cw
 from jaxadv.attacks.directions import (
-    COMBINATIONS,
     Direction,
-    Problem,
     ascend,
     joint,
     margin,
@@ -15,6 +13,9 @@ from jaxadv.attacks.directions import (
     untargeted,
 )
 from jaxadv.attacks.flags import Flags
+from jaxadv.attacks.gradient_based import fgm, fgsm, igs, mi_fgsm, pgd
+from jaxadv.attacks.objectives import COMBINATIONS
+from jaxadv.attacks.problem import Problem
 
 __all__ = [
     "BALLS",

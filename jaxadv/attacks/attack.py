@@ -1,8 +1,7 @@
-"""One attack: projected steepest ascent. FGSM, FGM, IGS, PGD and MI-FGSM are settings of it."""
+"""One attack: projected steepest ascent, of which `gradient_based` has the settings."""
 
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxadv.attacks.balls import Ball, l2, linf
+from jaxadv.attacks.balls import Ball, linf
 from jaxadv.attacks.balls import ball as ball_of
 from jaxadv.attacks.directions import Direction
 from jaxadv.attacks.draws import by_step
@@ -23,7 +22,7 @@ from jaxadv.attacks.inputs import (
     fixed_bounds,
     limits,
 )
-from jaxadv.checks import check_flag, check_key, check_number, check_single, check_whole, numbers
+from jaxadv.checks import check_flag, check_key, check_number, check_whole, numbers
 from jaxadv.compilation import repeated
 from jaxadv.errors import UserError
 from jaxadv.precision import in_float32
@@ -34,6 +33,13 @@ def example_keys(key: Key, indices: Array) -> Key:
     """One key an example, by its index `[B]` in the data set.
 
     Results then depend neither on the batch size nor on the order or the device count.
+
+    >>> import jax
+    >>> from jaxadv import attacks
+    >>> key = jax.random.key(0)
+    >>> both, alone = attacks.example_keys(key, [5, 7]), attacks.example_keys(key, [7])
+    >>> bool(both[1] == alone[0]), bool(both[0] == alone[0])
+    (True, False)
 
     Raises:
         UserError: if `key` is no typed key, or the indices are no whole numbers `[B]`.
@@ -57,7 +63,8 @@ class Attack:
 
     `transform` is any Optax gradient transformation, applied to each example alone: the identity
     gives PGD, `optax.trace` momentum. `eps` and `step_size` are numbers, or one an example `[B]`,
-    and traced: a sweep over them does not recompile, and `vmap` over them runs it in one program.
+    in units of the image range, and traced: a sweep over them does not recompile, and `vmap` over
+    them runs it in one program.
 
     Call `attack(direction, x, keys) -> x_adv` with float images `x [B, …]` inside `bounds`,
     `direction` from `attacks.directions` or your own, and `keys [B]` from `example_keys`, needed
@@ -69,6 +76,14 @@ class Attack:
     `bounds` exactly; eps 0 is the identity; where the gradient is zero the step is zero, and where
     it is not finite that pixel stands still. `flagged` tells of how many examples that was so, and
     a call outside `jit` warns.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxadv import attacks
+    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])  # images [B, 1] to two classes
+    >>> x, y = jnp.array([[0.5]]), jnp.array([1])
+    >>> attack = attacks.Attack(eps=0.25, step_size=0.125, steps=4)
+    >>> print(attack(attacks.untargeted(model, y), x))  # four steps, no farther than the ball
+    [[0.25]]
 
     Raises:
         UserError: numbers that no attack can have; when called, images outside the bounds or of
@@ -158,106 +173,3 @@ class Attack:
 def check_radius(name: str, value: Any) -> None:
     """Raise `UserError` if a concrete radius or step is negative or not finite."""
     check_number(name, value, "a radius is at least 0 and finite, in units of the image range")
-
-
-def fgsm(eps: Array | float, **options: Any) -> Attack:
-    """Fast gradient sign method (Goodfellow et al. 2015): one signed step of `eps`.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxadv import attacks
-    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])  # images [B, 1] to two classes
-    >>> x, y = jnp.array([[0.5]]), jnp.array([1])
-    >>> print(attacks.fgsm(0.125)(attacks.untargeted(model, y), x))
-    [[0.375]]
-    """
-    return Attack(eps, eps, **options)
-
-
-def fgm(eps: Array | float, **options: Any) -> Attack:
-    """Fast gradient method: one unit-l2 step of `eps`, each example by its own norm.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxadv import attacks
-    >>> model = lambda x: x @ jnp.array([[-3.0, 3.0], [-4.0, 4.0]])
-    >>> x, y = jnp.array([[0.5, 0.5]]), jnp.array([1])
-    >>> x_adv = attacks.fgm(0.25)(attacks.untargeted(model, y), x)
-    >>> [round(float(pixel), 3) for pixel in x_adv[0]]
-    [0.35, 0.3]
-    """
-    return Attack(eps, eps, ball=l2, **options)
-
-
-def pgd(
-    eps: Array | float,
-    step_size: Array | float,
-    steps: int = 40,
-    ball: Ball | str = linf,
-    **options: Any,
-) -> Attack:
-    """Projected gradient descent (Madry et al. 2018), begun uniformly in the ball.
-
-    >>> import jax, jax.numpy as jnp
-    >>> from jaxadv import attacks
-    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])
-    >>> x, y = jnp.array([[0.5]]), jnp.array([1])
-    >>> keys = attacks.example_keys(jax.random.key(0), [0])  # of the random start
-    >>> print(attacks.pgd(0.125, 0.0625)(attacks.untargeted(model, y), x, keys))
-    [[0.375]]
-    """
-    return Attack(eps, step_size, steps, ball_of(ball), **{"random_start": True, **options})
-
-
-def igs(eps: Array | float, steps: int = 10, ball: Ball | str = linf, **options: Any) -> Attack:
-    """Iterative gradient sign (Kurakin et al. 2016): `steps` steps of eps / steps, no random start.
-
-    Adam et al. lower the true class's probability, whose gradient is that of the cross-entropy but
-    for a negative factor: its sign is that of `directions.untargeted`.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxadv import attacks
-    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])
-    >>> x, y = jnp.array([[0.5]]), jnp.array([1])
-    >>> print(attacks.igs(0.25, steps=4)(attacks.untargeted(model, y), x))
-    [[0.25]]
-
-    Raises:
-        UserError: if there is no step.
-    """
-    check_whole("steps", steps, 1)
-    check_radius("eps", eps)
-    return Attack(eps, jnp.asarray(eps) / steps, steps, ball_of(ball), **options)
-
-
-def _unit_l1() -> optax.GradientTransformation:
-    """Divide a gradient by its l1 norm (MI-FGSM, eq. 6)."""
-
-    def scale(gradient: Array, _: Any = None) -> Array:
-        norm = jnp.sum(jnp.abs(gradient))
-        return jnp.where(norm > 0, gradient / jnp.where(norm > 0, norm, 1), 0)
-
-    return optax.stateless(scale)
-
-
-@lru_cache  # one object a decay: attacks that agree share one compiled program
-def _momentum(decay: float) -> optax.GradientTransformation:
-    return optax.chain(_unit_l1(), optax.trace(decay))
-
-
-def mi_fgsm(
-    eps: Array | float,
-    steps: int = 10,
-    decay: float = 1.0,
-    ball: Ball | str = linf,
-    **options: Any,
-) -> Attack:
-    """Momentum iterative FGSM (Dong et al. 2018): `igs` along decayed momentum.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxadv import attacks
-    >>> model = lambda x: x @ jnp.array([[-1.0, 1.0]])
-    >>> x, y = jnp.array([[0.5]]), jnp.array([1])
-    >>> print(attacks.mi_fgsm(0.25, steps=4)(attacks.untargeted(model, y), x))
-    [[0.25]]
-    """
-    check_single("decay", decay, "at least 0 and finite; 1 keeps every gradient alike")
-    return igs(eps, steps, ball, transform=_momentum(float(decay)), **options)

@@ -11,7 +11,7 @@ from jax import lax
 
 from jaxadv.attacks.balls import Ball, l2
 from jaxadv.attacks.balls import ball as ball_of
-from jaxadv.attacks.directions import Direction, Problem
+from jaxadv.attacks.directions import Direction
 from jaxadv.attacks.flags import Flags, first_flags, followed, raised, warn
 from jaxadv.attacks.inputs import (
     Bounds,
@@ -20,6 +20,7 @@ from jaxadv.attacks.inputs import (
     fixed_bounds,
     limits,
 )
+from jaxadv.attacks.problem import Problem
 from jaxadv.checks import check_number, check_whole
 from jaxadv.errors import UserError
 from jaxadv.precision import in_float32

@@ -4,28 +4,20 @@ A direction maps images `x [B, …]` to `(value [B], ascent [B, …])`. Per-exam
 summed, never averaged, before the gradient is taken, so one example's ascent depends on no other.
 Ensembles differ from single networks only here.
 
-Where only the direction of a gradient counts, that of the cross-entropy is taken from what does not
-saturate. In float32 `softmax − 1` is 0 where the true class leads by 17 or more: a network that is
-sure would look robust. Minus the log odds ascends the same way and never fades.
-
 A direction of your own may draw by each example's key: see `attacks.draws`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxadv.attacks.balls import unit_l2
 from jaxadv.attacks.draws import taking_as
-from jaxadv.attacks.objectives import COMBINATIONS, OBJECTIVES, are_probabilities
-from jaxadv.checks import check_choice, check_flag, check_function, numbers
-from jaxadv.data.dataset import check_labels
+from jaxadv.attacks.problem import Problem
+from jaxadv.checks import check_function, numbers
 from jaxadv.errors import UserError
-from jaxadv.losses.classification import check_logits, log_odds
 from jaxadv.models.functions import plain_function
 from jaxadv.types import Array, Predict
 
@@ -59,94 +51,6 @@ def ascend(objective: Objective) -> Direction:
         return values, gradient
 
     return taking_as(direction, objective)
-
-
-class Ascent(NamedTuple):
-    """A direction at images `x [B, …]`, and what of the logits looks odd.
-
-    value: `[B]`. ascent: `[B, …]`. softmax: `[B]`, whether the logits are probabilities.
-    """
-
-    value: Array
-    ascent: Array
-    softmax: Array
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What an attack is to bring about: `labels [B]` missed by every member, or met if `targeted`.
-
-    predict: `x [B, …] -> logits [M, B, C]`. combine: see `joint`.
-
-    A direction, and more: an attack that needs another objective than its own derives it from
-    here, as `attacks.cw` does the margin.
-    """
-
-    predict: Predict
-    labels: Array
-    combine: str = "loss"
-    targeted: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "predict", plain_function(self.predict))
-        check_choice("combine", self.combine, COMBINATIONS)
-        check_flag("targeted", self.targeted)
-        check_labels(self.labels)
-
-    def __call__(self, x: Array) -> tuple[Array, Array]:
-        """The value `[B]` and the ascent `[B, …]`."""
-        value, ascent, _ = self.at(x)
-        return value, ascent
-
-    def at(self, x: Array) -> Ascent:
-        """The ascent at `x [B, …]`.
-
-        Raises:
-            UserError: if the model does not return logits for these labels.
-        """
-        if self.combine == "gradients":
-            return self._unit_gradients(x)
-
-        def total(x: Array) -> tuple[Array, tuple[Array, Array]]:
-            logits = self._logits(x)
-            values = OBJECTIVES[self.combine](logits, self.labels, self.sign)
-            return jnp.sum(values), (values, are_probabilities(logits))
-
-        (_, (values, odd)), gradient = jax.value_and_grad(total, has_aux=True)(x)
-        return Ascent(values, gradient, odd)
-
-    @property
-    def sign(self) -> float:
-        """1, or −1 where a loss is to be lowered."""
-        return -1.0 if self.targeted else 1.0
-
-    def by_margin(self) -> "Problem":
-        """The same problem, its value the margin by which it is solved: above 0 where it is."""
-        known = {"logits": "logits margin", "probabilities": "probabilities margin"}
-        return replace(self, combine=known.get(self.combine, "margin"))
-
-    def _logits(self, x: Array) -> Array:
-        logits = self.predict(x)
-        if getattr(logits, "ndim", 3) != 3:
-            raise UserError(
-                f"logits of shape {logits.shape}: several members' are [M, B, classes]; for one "
-                "network's [B, classes] use attacks.untargeted, targeted or margin"
-            )
-        return check_logits(logits, self.labels)[0]
-
-    def _unit_gradients(self, x: Array) -> Ascent:
-        """Sum over members of each one's unit-l2 gradient."""
-
-        def losses_of(x: Array) -> tuple[Array, Array]:
-            logits = self._logits(x)
-            return -self.sign * log_odds(logits, self.labels), are_probabilities(logits)
-
-        losses, pullback, odd = jax.vjp(losses_of, x, has_aux=True)
-        members = len(losses)
-        selectors = jnp.broadcast_to(jnp.eye(members)[:, :, None], (members, *losses.shape))
-        gradients = jax.vmap(lambda s: pullback(s.astype(losses.dtype))[0])(selectors)
-        units = jax.vmap(jax.vmap(unit_l2))(gradients)
-        return Ascent(jnp.sum(losses, axis=0), jnp.sum(units, axis=0), odd)
 
 
 def _alone(predict: Any) -> Predict:
@@ -194,13 +98,15 @@ def targeted(predict: Predict, targets: Array) -> Problem:
     [-1.] [[-2.]]
 
     Raises:
-        UserError: as `untargeted`.
+        UserError: targets that are no class indices; when applied, if the model returns no logits.
     """
     return Problem(_alone(predict), targets, "min", targeted=True)
 
 
 def margin(predict: Predict, labels: Array) -> Problem:
-    """Raises the margin by which another class than `labels [B]` leads.
+    """Raises the margin by which another class than `labels [B]` leads, in units of the logits.
+
+    That is max over j ≠ y of z_j − z_y: f_6 of Carlini & Wagner (2017), not cut off.
 
     >>> import jax.numpy as jnp
     >>> from jaxadv import attacks
@@ -210,7 +116,7 @@ def margin(predict: Predict, labels: Array) -> Problem:
     [-1.] [[-2.]]
 
     Raises:
-        UserError: as `untargeted`.
+        UserError: labels that are no class indices; when applied, if the model returns no logits.
     """
     return Problem(_alone(predict), labels, "margin")
 

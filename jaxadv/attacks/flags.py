@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxadv.attacks.directions import Ascent, Direction, Problem
+from jaxadv.attacks.directions import Direction
+from jaxadv.attacks.problem import Ascent, Problem
 from jaxadv.checks import is_traced, numbers
 from jaxadv.errors import UserError
 from jaxadv.types import Array
