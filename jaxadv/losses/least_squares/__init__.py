@@ -1,5 +1,14 @@
-"""The least squares behind the correlation loss, made of matrix products."""
+"""The least squares behind the correlation loss, made of matrix products.
 
-from jaxadv.losses.least_squares.cholesky_qr import Fit, kept_columns, solve, solve_by_qr
+    min over W of  ‖Z2c − Z1c W‖² + mu ‖W‖²,   Z·c centred: the same as a free intercept
+
+Every backend does matrix products at its full rate, factorisations at a fraction of it. So the
+normal equations are solved by a Cholesky factor, on trained features by a second one besides, with
+as many steps of iterative refinement as the residual asks for. What cannot be solved so takes a QR
+factorisation, three times as dear.
+"""
+
+from jaxadv.losses.least_squares.fit import Fit, solve, solve_by_qr
+from jaxadv.losses.least_squares.qr import kept_columns
 
 __all__ = ["Fit", "kept_columns", "solve", "solve_by_qr"]
