@@ -13,6 +13,7 @@ from jaxadv.data import Dataset, load_dataset
 from jaxadv.defences import dverge
 from jaxadv.ensemble import callables, features, mixed, stacked
 from jaxadv.errors import UserError
+from jaxadv.training import epochs
 
 MODEL = models.fc(widths=(32, 24, 16), feature_block=2)
 PAIR = stacked(MODEL)
@@ -78,7 +79,7 @@ def test_a_phase_leaves_the_other_members_as_they_are(digits, batch):
     phases = recipe()
     state = state_of(PAIR, phases, digits)
     for index, phase in enumerate(phases):
-        update = jax.jit(lambda s, p=phase, i=index: training._update(p, i, s, batch, KEY)[0])
+        update = jax.jit(lambda s, p=phase, i=index: epochs.update(p, i, s, batch, KEY)[0])
         after = update(update(state)).variables
         for member in (0, 1):
             here, there = (
@@ -110,7 +111,7 @@ def test_members_of_different_architectures(digits, batch):
     both = mixed([stacked(MODEL, 1), stacked(other, 1)])
     phases = recipe(both)
     state = state_of(both, phases, digits)
-    after = jax.jit(lambda s: training._update(phases[1], 1, s, batch, KEY)[0])(state).variables
+    after = jax.jit(lambda s: epochs.update(phases[1], 1, s, batch, KEY)[0])(state).variables
     chex.assert_trees_all_equal(after[0], state.variables[0])
     assert np.any(after[1]["batch_stats"]["norm1"]["mean"] != 0)
 

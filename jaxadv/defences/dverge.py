@@ -22,14 +22,6 @@ from jaxadv.training import Metrics, Phase, State
 from jaxadv.types import Array, Key, Variables
 
 
-def _distilled(
-    attack: Attack, maker: Ensemble, variables: Variables, images: Array, order: Array
-) -> Array:
-    """The images moved until their lone maker's features are those of the images in that order."""
-    read = lambda x: features(maker, variables)(x)[0]  # noqa: E731
-    return attack(resembling(read, read(images[order])), images)
-
-
 def dverge(
     ensemble: Ensemble,
     optimizer: optax.GradientTransformation,
@@ -52,6 +44,13 @@ def dverge(
         the other members too.
     layers: the ensemble as seen at several layers, `stacked(models.cnn(feature_block=n))` for each
         n, of which one is drawn for each epoch as in the original; default its own features.
+    eps, step_size: in units of the image range. steps: of the distillation.
+
+    >>> import optax
+    >>> from jaxadv import defences, ensemble, models
+    >>> trio = ensemble.stacked(models.fc(10), 3)
+    >>> len(defences.dverge(trio, optax.adam(1e-3)))  # a phase for each member
+    3
 
     Raises:
         UserError: if there are no two members.
@@ -61,33 +60,60 @@ def dverge(
     attack = Attack(eps, step_size, steps)
     seen = tuple(layers) or (ensemble,)
 
-    def made_by_others(learner: int, state: State, batch: Dataset, key: Key) -> Dataset:
-        order = jax.random.permutation(key, len(batch.labels))
-        others = [member for member in range(ensemble.size) if member != learner]
-        drawn = stream(state.seed, Stream.LAYERS)
-        layer = jax.random.randint(jax.random.fold_in(drawn, state.epoch), (), 0, len(seen))
-
-        def at(seen_at: Ensemble) -> Array:
-            makers = [seen_at.pick(state.variables, (member,)) for member in others]
-            return jnp.concatenate([_distilled(attack, *m, batch.images, order) for m in makers])
-
-        images = lax.switch(layer, [partial(at, each) for each in seen])
-        return Dataset(images, jnp.tile(batch.labels, ensemble.size - 1))
-
     def phase(learner: int) -> Phase:
-        def loss(
-            variables: Variables, batch: Dataset, key: Key, epoch: Array, varied: dict[str, Array]
-        ) -> tuple[Array, tuple[Variables, Metrics]]:
-            alone, chosen = ensemble.pick(variables, (learner,))
-            outputs, updated = alone.apply(chosen, batch.images, train=True, key=key)
-            mean = jnp.mean(cross_entropy(outputs.logits[0], batch.labels))
-            right = jnp.mean(accuracy(outputs.logits, batch.labels))
-            whole = ensemble.put(variables, (learner,), updated)
-            return (ensemble.size - 1) * mean, (whole, {f"accuracy {learner + 1}": right})
-
-        def transform(state: State, batch: Dataset, key: Key) -> Dataset:
-            return made_by_others(learner, state, batch, key)
-
-        return Phase(loss, optimizer, transform, check=partial(check_classes, ensemble))
+        others = [member for member in range(ensemble.size) if member != learner]
+        return Phase(
+            partial(_loss, ensemble, learner),
+            optimizer,
+            partial(_made_by, others, attack, seen),
+            check=partial(check_classes, ensemble),
+        )
 
     return [phase(learner) for learner in range(ensemble.size)]
+
+
+def _made_by(
+    makers: Sequence[int],
+    attack: Attack,
+    seen: Sequence[Ensemble],
+    state: State,
+    batch: Dataset,
+    key: Key,
+) -> Dataset:
+    """A version of the batch for each maker, `[makers · B, …]`, at the layer of this epoch."""
+    order = jax.random.permutation(key, len(batch.labels))
+    drawn = stream(state.seed, Stream.LAYERS)
+    layer = jax.random.randint(jax.random.fold_in(drawn, state.epoch), (), 0, len(seen))
+
+    def at(seen_at: Ensemble) -> Array:
+        each = [seen_at.pick(state.variables, (maker,)) for maker in makers]
+        return jnp.concatenate([_distilled(attack, *one, batch.images, order) for one in each])
+
+    images = lax.switch(layer, [partial(at, each) for each in seen])
+    return Dataset(images, jnp.tile(batch.labels, len(makers)))
+
+
+def _distilled(
+    attack: Attack, maker: Ensemble, variables: Variables, images: Array, order: Array
+) -> Array:
+    """The images moved until their lone maker's features are those of the images in that order."""
+    read = lambda x: features(maker, variables)(x)[0]  # noqa: E731
+    return attack(resembling(read, read(images[order])), images)
+
+
+def _loss(
+    ensemble: Ensemble,
+    learner: int,
+    variables: Variables,
+    batch: Dataset,
+    key: Key,
+    epoch: Array,
+    varied: dict[str, Array],
+) -> tuple[Array, tuple[Variables, Metrics]]:
+    """The learner's cross-entropy on what the others made, summed over these."""
+    alone, chosen = ensemble.pick(variables, (learner,))
+    outputs, updated = alone.apply(chosen, batch.images, train=True, key=key)
+    mean = jnp.mean(cross_entropy(outputs.logits[0], batch.labels))
+    right = jnp.mean(accuracy(outputs.logits, batch.labels))
+    whole = ensemble.put(variables, (learner,), updated)
+    return (ensemble.size - 1) * mean, (whole, {f"accuracy {learner + 1}": right})
