@@ -35,8 +35,9 @@ from jaxadv.data import Dataset, Splits
 from jaxadv.defences import decorrelation, regularised
 from jaxadv.ensemble import EnsembleOutputs, frozen, mixed, stacked
 from jaxadv.losses import classify
+from jaxadv.phases import Metrics
 from jaxadv.results import Row
-from jaxadv.training import Metrics, State, is_parameter
+from jaxadv.training import State, is_parameter
 from jaxadv.types import Array
 
 

@@ -15,7 +15,7 @@ from jaxadv import models, results, training
 from jaxadv.data import Dataset
 from jaxadv.ensemble import stacked
 from jaxadv.evaluation import each_and_all
-from jaxadv.plots import style
+from jaxadv.plots.colours import colours_of
 from tests.stopping import stop_after
 from tests.studies import refused, run
 
@@ -57,7 +57,7 @@ def test_every_way_takes_steps_of_its_own():
 
 
 def test_every_way_has_a_colour_of_its_own():
-    assert len(set(style.colours_of(list(WAYS)).values())) == len(WAYS)
+    assert len(set(colours_of(list(WAYS)).values())) == len(WAYS)
 
 
 def test_a_row_for_every_share_of_alarms():

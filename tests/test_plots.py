@@ -12,7 +12,9 @@ from scipy import stats
 from jaxadv import plots
 from jaxadv.evaluation import ALL
 from jaxadv.metrics import Interval
+from jaxadv.plots import colours as palette
 from jaxadv.plots import features, reduce, style
+from jaxadv.plots import labels as named
 from jaxadv.results import Row
 
 EPS = (0.05, 0.1)
@@ -331,10 +333,10 @@ def test_two_seeds_have_no_band(tmp_path, drawn) -> None:
 
 
 def test_radii_are_written_as_the_field_does() -> None:
-    assert style.radius(8 / 255) == "8/255"
-    assert style.radius(0.2) == "0.2"  # 51/255, which nobody writes
-    assert style.heading({"attack": "pgd", "eps": float(np.float32(2 / 255))}) == "PGD · ε = 2/255"
-    assert style.heading({"eps": 0.10001}) == "ε = 0.10001"
+    assert named.radius(8 / 255) == "8/255"
+    assert named.radius(0.2) == "0.2"  # 51/255, which nobody writes
+    assert named.heading({"attack": "pgd", "eps": float(np.float32(2 / 255))}) == "PGD · ε = 2/255"
+    assert named.heading({"eps": 0.10001}) == "ε = 0.10001"
 
 
 def test_sources_that_are_not_told_apart_are_one_line(tmp_path, drawn) -> None:
@@ -354,7 +356,7 @@ def test_distance_panels_show_slopes_and_natural_inputs(tmp_path, drawn) -> None
     assert texts[0] == "ε = 0.05: +0.100 ± 0.000"  # 1e-4 a unit, 0.1 a thousand
     natural = right.lines[0]
     np.testing.assert_allclose(natural.get_ydata(), 0.9)
-    assert natural.get_color() == style.GREY
+    assert natural.get_color() == palette.GREY
     assert len(right.lines) == 1 + len(EPS)
 
 
@@ -417,19 +419,19 @@ def points(*counts: int) -> list[reduce.Point]:
 
 
 def test_colours_and_words() -> None:
-    colours = style.colours_of(["new", "decorrelated", "plain", "newer"])
-    assert colours["plain"] == style.NAMED["plain"]
+    colours = palette.colours_of(["new", "decorrelated", "plain", "newer"])
+    assert colours["plain"] == palette.NAMED["plain"]
     assert len(set(colours.values())) == 4
-    assert style.heading(setting("cnn", "mi_fgsm", "linf")) == r"CNN · MI-FGSM · $\ell_\infty$"
-    assert style.heading(setting("mine", None, None)) == "mine"
-    assert style.words("r_squared_held_out") == "R² held out"
+    assert named.heading(setting("cnn", "mi_fgsm", "linf")) == r"CNN · MI-FGSM · $\ell_\infty$"
+    assert named.heading(setting("mine", None, None)) == "mine"
+    assert named.words("r_squared_held_out") == "R² held out"
     labels = [reduce.seeds_label(points(*counts)) for counts in ([8], [5, 8], [1], [])]
     assert labels == ["n = 8 seeds", "n = 5–8 seeds", "n = 1 seed", "no values"]
     lost = reduce.Point(0.1, None, 2)
     labels = [reduce.seeds_label([*points(*counts), lost]) for counts in ([6], [])]
     assert labels == ["n = 6 seeds, 2 diverged", "2 diverged"]
     assert reduce.seeds_label([lost], reduce.why_unknown("r_squared")) == "2 undefined"
-    six = style.colours_of(list("abcdef"))
+    six = palette.colours_of(list("abcdef"))
     assert len(set(six.values())) == 6
     assert len(features.classes_of(None)) == 0
 
@@ -465,7 +467,7 @@ def test_each_class_has_a_colour_of_its_own_in_the_file(tmp_path, rng, rare, apa
     x, y = rng.normal(size=(2, len(labels))) + apart * labels
     plots.feature_scatter(dict.fromkeys("ab", (x, y, 0.9, labels)), tmp_path / "a.png")
     found = pixels(tmp_path / "a.png").reshape(-1, 3)
-    for colour in map(rgb, style.CLASSES):
+    for colour in map(rgb, palette.CLASSES):
         assert (found == colour).all(-1).sum() > 50
         on_white = 255 - style.POINTS * (255 - colour)
         if apart > 1:  # else they may overlap others

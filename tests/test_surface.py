@@ -15,21 +15,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CODE = ("jaxadv", "experiments", "tests", "benchmarks")
 
-# TEMPORARY: files that are being rewritten elsewhere. Nothing is asked of what is defined in them
-# and of the modules they are; to be emptied when they are merged.
-REWRITTEN = (
-    "jaxadv/attacks/attack.py",
-    "jaxadv/attacks/directions.py",
-    "jaxadv/defences/dverge.py",
-    "jaxadv/ensemble.py",
-    "jaxadv/evaluation.py",
-    "jaxadv/losses/least_squares.py",
-    "jaxadv/matrix.py",
-    "jaxadv/plots/lines.py",
-    "jaxadv/plots/style.py",
-    "jaxadv/training.py",
-)
-
 # Public names without an example, and why.
 WITHOUT: dict[str, str] = {}
 
@@ -114,10 +99,6 @@ API = listed((ROOT / "docs/api.md").read_text())
 PUBLIC = [(module, name) for module, names in API.items() for name in names]
 
 
-def is_rewritten(module: str) -> bool:
-    return modules()[module].relative_to(ROOT).as_posix() in REWRITTEN
-
-
 def is_shown(doc: str) -> bool:
     """Whether a docstring has an example, with what it gives."""
     return any(each.want for each in doctest.DocTestParser().get_examples(inspect.cleandoc(doc)))
@@ -141,8 +122,6 @@ def test_a_page_is_read_as_it_is_shown():
 def test_what_is_public_is_told_and_shown(module, name):
     place, there = home(module, name)
     found = definitions(place)[there]
-    if found.path in REWRITTEN:
-        pytest.skip(f"{found.path} is being rewritten")
     assert found.doc, f"{place}.{there} has no docstring"
     shown = is_shown(found.doc)
     assert shown != (f"{module}.{name}" in WITHOUT), f"{place}.{there}: no example, or one too many"
@@ -150,11 +129,7 @@ def test_what_is_public_is_told_and_shown(module, name):
 
 @pytest.mark.parametrize("module", API)
 def test_what_a_module_exports_is_what_the_page_lists(module):
-    found = importlib.import_module(module)
-    if is_rewritten(module):
-        assert all(hasattr(found, name) for name in API[module])
-    else:
-        assert sorted(found.__all__) == sorted(API[module])
+    assert sorted(importlib.import_module(module).__all__) == sorted(API[module])
 
 
 def test_no_other_module_exports():
@@ -244,7 +219,6 @@ def test_what_one_file_alone_uses_has_an_underscore():
     of = {
         module: {name for name, found in definitions(module).items() if not is_type(name, found)}
         for module in modules()
-        if not is_rewritten(module)
     }
     by_path = {path: name for name, path in modules().items()}
     files = [path for folder in CODE for path in (ROOT / folder).rglob("*.py")]

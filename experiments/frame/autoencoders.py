@@ -28,6 +28,7 @@ from jaxadv.ensemble import Ensemble, pathways, predict
 from jaxadv.losses import check_regression, reconstruct_in
 from jaxadv.models import Autoencoder, Model
 from jaxadv.training import State
+from jaxadv.training.loop import check_batch_size
 from jaxadv.types import Array, Key, Variables
 
 AFTER = "-fgsm"  # ends the names of cohorts that were trained on FGSM images at last
@@ -134,7 +135,7 @@ def classifier(training: Training, splits: Splits) -> Model:
 def check_sizes(settings: Any, cohorts: Sequence[Cohort], splits: Splits) -> None:
     """Refuse batches and data too small for regressions before the first network is trained."""
     asked = settings.training
-    training.check_batch_size(asked.classifier_batch_size, splits.train)
+    check_batch_size(asked.classifier_batch_size, splits.train)
     for cohort in cohorts:
         if cohort.ensemble.size > 1:
             features.check_samples(cohort.ensemble, splits)

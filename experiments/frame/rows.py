@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxadv import metrics
 from jaxadv.attacks import Flags
-from jaxadv.evaluation import ALL, Predictions, Sources
+from jaxadv.evaluation import ALL, Predictions
+from jaxadv.evaluation.sources import Sources
 from jaxadv.metrics import Rate
 from jaxadv.results import Row
 from jaxadv.types import Array

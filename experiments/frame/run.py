@@ -15,12 +15,13 @@ from experiments.frame.job import Job
 from experiments.frame.settings import Settings, options, trained_by
 from experiments.frame.study import Study, about, find
 from experiments.frame.tables import terminal
-from jaxadv import results, training
+from jaxadv import results
 from jaxadv.configs import differences
 from jaxadv.data import Splits, load_dataset
 from jaxadv.errors import UserError
 from jaxadv.processes import join_processes
 from jaxadv.schema import plain
+from jaxadv.training.loop import check_batch_size
 
 S = TypeVar("S", bound=Settings)
 
@@ -59,7 +60,7 @@ def _each_cohort(study: Study[S], settings: S, splits: Splits, out: Path) -> lis
     trials.check(attacks)
     test = len(splits.test.labels)
     numbers.check_kept(settings, min((t.examples or test for t in attacks), default=test))
-    training.check_batch_size(settings.training.batch_size, splits.train)
+    check_batch_size(settings.training.batch_size, splits.train)
     study.check(settings, cohorts, splits)
     jobs = [Job(settings, splits, out, attacks, cohort) for cohort in cohorts]
     return [study.measured(job, study.train(job)) for job in jobs]

@@ -22,7 +22,8 @@ from jaxadv.errors import UserError
 from jaxadv.leftovers import CHECKPOINTS
 from jaxadv.losses import r_squared
 from jaxadv.parallel import hosted, leads
-from jaxadv.training import Metrics, Phase, State
+from jaxadv.phases import Metrics, Turns
+from jaxadv.training import Phase, State
 from jaxadv.types import Array, Variables
 
 PAUSE = 1.0  # seconds, at least, from one checkpoint to the next; writing one takes up to a quarter
@@ -151,7 +152,7 @@ def trained(
     directory: Path,
     reuse: Path | None = None,
     at_once: int = 0,
-    turns: training.Turns = "batches",
+    turns: Turns = "batches",
     watch: bool = True,
     decided_by: Sequence[str] = (),
     after: Callable[[State], object] | None = None,

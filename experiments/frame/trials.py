@@ -7,7 +7,8 @@ import numpy as np
 
 from experiments.frame.settings import Pgd
 from jaxadv.attacks import Attack, Ball, CarliniWagner, fgm, fgsm, igs, linf, pgd
-from jaxadv.evaluation import Sources, each_and_all
+from jaxadv.evaluation import each_and_all
+from jaxadv.evaluation.sources import Sources
 from jaxadv.schema import shortest
 from jaxadv.types import Array
 

@@ -22,6 +22,17 @@ from jaxadv.models.functions import plain_function
 from jaxadv.types import Array, Predict
 
 Direction: TypeAlias = Callable[..., tuple[Array, Array]]
+"""What an attack climbs: images `x [B, …]` to a value each `[B]`, and to what is ascended `[B, …]`.
+
+It may take `key` and `step` (`attacks.draws`).
+
+>>> import jax.numpy as jnp
+>>> from jaxadv import attacks
+>>> def brighter(x):  # one of your own
+...     return x.sum(axis=-1), jnp.ones_like(x)
+>>> print(attacks.fgsm(0.125)(brighter, jnp.array([[0.5, 0.25]])))
+[[0.625 0.375]]
+"""
 Objective: TypeAlias = Callable[..., Array]  # images [B, …] to values [B], to be raised
 
 

@@ -7,7 +7,8 @@ from jaxadv.defences.regularised import STRENGTH, Step, regularised
 from jaxadv.ensemble import Ensemble
 from jaxadv.errors import UserError
 from jaxadv.losses.diversity import adaptive_diversity
-from jaxadv.training import Metrics, Phase
+from jaxadv.phases import Metrics
+from jaxadv.training import Phase
 from jaxadv.types import Array
 
 

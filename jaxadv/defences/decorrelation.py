@@ -19,7 +19,8 @@ from jaxadv.ensemble import Ensemble
 from jaxadv.losses.classification import Joined
 from jaxadv.losses.correlation import ensemble_correlation, sketch
 from jaxadv.losses.tasks import Task, classify
-from jaxadv.training import Metrics, Phase, Trainable, is_parameter
+from jaxadv.phases import Metrics, Trainable
+from jaxadv.training import Phase, is_parameter
 from jaxadv.types import Array
 
 

@@ -14,11 +14,13 @@ from jax import lax
 
 from jaxadv.attacks import Attack, resembling
 from jaxadv.data.dataset import Dataset
-from jaxadv.ensemble import Ensemble, check_classes, features
+from jaxadv.ensemble import Ensemble, features
+from jaxadv.ensemble.ensemble import check_classes
 from jaxadv.errors import UserError
 from jaxadv.losses.classification import accuracy, cross_entropy
+from jaxadv.phases import Metrics
 from jaxadv.streams import Stream, stream
-from jaxadv.training import Metrics, Phase, State
+from jaxadv.training import Phase, State
 from jaxadv.types import Array, Key, Variables
 
 

@@ -11,7 +11,8 @@ from jaxadv.losses.gradients import (
     norm_gap,
     probability_gradient_norms,
 )
-from jaxadv.training import Metrics, Phase
+from jaxadv.phases import Metrics
+from jaxadv.training import Phase
 from jaxadv.types import Array
 
 # The scalars in which runs differ: weights of the mean cosine and of the mean squared cosine.

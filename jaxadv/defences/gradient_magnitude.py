@@ -6,7 +6,8 @@ import optax
 from jaxadv.defences.regularised import Step, Updates, in_steps
 from jaxadv.ensemble import Ensemble
 from jaxadv.losses.gradients import input_gradients, probability_gradient_norms
-from jaxadv.training import Metrics, Phase
+from jaxadv.phases import Metrics
+from jaxadv.training import Phase
 from jaxadv.types import Array
 
 _NORM = "gradient_norm"  # the length in which runs differ

@@ -6,7 +6,8 @@ from jaxadv.defences.regularised import Step, regularised
 from jaxadv.ensemble import Ensemble
 from jaxadv.losses.classification import Joined
 from jaxadv.losses.distance import distance_loss, squared_distance
-from jaxadv.training import Metrics, Phase
+from jaxadv.phases import Metrics
+from jaxadv.training import Phase
 from jaxadv.types import Array
 
 _TARGET = "distance"  # D_t, the squared distance in which runs differ

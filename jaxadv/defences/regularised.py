@@ -10,11 +10,13 @@ import optax
 from jax import lax
 
 from jaxadv.data.dataset import Dataset
-from jaxadv.ensemble import Ensemble, EnsembleOutputs, check_classes
+from jaxadv.ensemble import Ensemble, EnsembleOutputs
+from jaxadv.ensemble.ensemble import check_classes
 from jaxadv.errors import UserError
 from jaxadv.losses.classification import Joined, join
 from jaxadv.losses.tasks import Task, classify
-from jaxadv.training import Metrics, Phase, Trainable, is_parameter
+from jaxadv.phases import Metrics, Trainable
+from jaxadv.training import Phase, is_parameter
 from jaxadv.types import Array, Key, Variables
 
 STRENGTH = "strength"  # the weight of a penalty, where runs differ in it

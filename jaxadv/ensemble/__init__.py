@@ -8,8 +8,6 @@ that are already trained. Losses, attacks and evaluation see only `Ensemble`.
 from jaxadv.ensemble.ensemble import (
     Ensemble,
     EnsembleOutputs,
-    check_classes,
-    check_ensemble,
     features,
     predict,
 )
@@ -23,8 +21,6 @@ __all__ = [
     "Ensemble",
     "EnsembleOutputs",
     "callables",
-    "check_classes",
-    "check_ensemble",
     "features",
     "frozen",
     "member",

@@ -90,11 +90,6 @@ def features(ensemble: Ensemble, variables: Variables) -> Callable[[Array], tupl
 def check_ensemble(ensemble: Any) -> None:
     """Refuse what is no ensemble.
 
-    >>> from jaxadv import ensemble
-    >>> ensemble.check_ensemble([lambda x: x])
-    Traceback (most recent call last):
-    jaxadv.errors.UserError: a list for an ensemble: give ensemble.stacked(model), or ...
-
     Raises:
         UserError: if so.
     """
@@ -109,13 +104,6 @@ def check_classes(ensemble: Ensemble, variables: Variables, dataset: Dataset) ->
     """Refuse labels of which the members' logits have no column; nothing is computed.
 
     dataset: images `[N, …]`, as uint8 0…255 or floats in [0, 1], and labels `[N]`.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxadv import data, ensemble
-    >>> pair = ensemble.callables([lambda x: x, lambda x: 2 * x])  # of two classes
-    >>> ensemble.check_classes(pair, (), data.Dataset(jnp.ones((2, 2)), jnp.array([0, 2])))
-    Traceback (most recent call last):
-    jaxadv.errors.UserError: labels from 0 to 2: ...
 
     Raises:
         UserError: if so, or the members have no logits for these images.

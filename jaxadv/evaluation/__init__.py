@@ -6,19 +6,7 @@ What comes back are probabilities; every rate is a reduction of them (`jaxadv.me
 
 from jaxadv.evaluation.chunks import in_chunks
 from jaxadv.evaluation.crafting import craft
-from jaxadv.evaluation.inputs import Aims, check_attack, checked_aims
 from jaxadv.evaluation.predictions import Predictions, evaluate
-from jaxadv.evaluation.sources import ALL, Sources, each_and_all
+from jaxadv.evaluation.sources import ALL, each_and_all
 
-__all__ = [
-    "ALL",
-    "Aims",
-    "Predictions",
-    "Sources",
-    "check_attack",
-    "checked_aims",
-    "craft",
-    "each_and_all",
-    "evaluate",
-    "in_chunks",
-]
+__all__ = ["ALL", "Predictions", "craft", "each_and_all", "evaluate", "in_chunks"]

@@ -11,21 +11,16 @@ from jax import lax
 from jaxadv.attacks import Attack, CarliniWagner, example_keys
 from jaxadv.checks import check_key, is_traced, numbers
 from jaxadv.data.dataset import Dataset, check_dataset
-from jaxadv.ensemble import Ensemble, check_classes, check_ensemble
+from jaxadv.ensemble import Ensemble
+from jaxadv.ensemble.ensemble import check_classes, check_ensemble
 from jaxadv.errors import UserError
 from jaxadv.types import Array, Key, Variables
 
 AnyAttack: TypeAlias = Attack | CarliniWagner
 
 
-class Aims(NamedTuple):
-    """What images are to be taken for: not their `classes [N]`, or, if `targeted`, these.
-
-    >>> from jaxadv import evaluation
-    >>> away, towards = evaluation.Aims([1, 0], False), evaluation.Aims([2, 2], True)
-    >>> away.targeted, towards.classes
-    (False, [2, 2])
-    """
+class _Aims(NamedTuple):
+    """What images are to be taken for: not their `classes [N]`, or, if `targeted`, these."""
 
     classes: Array
     targeted: bool
@@ -33,30 +28,21 @@ class Aims(NamedTuple):
 
 def checked_aims(
     ensemble: Ensemble, variables: Variables, dataset: Dataset, targets: Array | None
-) -> Aims:
+) -> _Aims:
     """The labels to be missed, or the targets `[N]` to be met.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxadv import data, ensemble, evaluation
-    >>> pair = ensemble.callables([lambda x: x, lambda x: 2 * x])  # of two classes
-    >>> given = data.Dataset(jnp.ones((2, 2)), jnp.array([0, 1]))
-    >>> evaluation.checked_aims(pair, (), given, None).classes.tolist()
-    [0, 1]
-    >>> evaluation.checked_aims(pair, (), given, jnp.array([1, 0])).targeted
-    True
 
     Raises:
         UserError: if targets are no class indices of the networks, one an example.
     """
     if targets is None:
-        return Aims(dataset.labels, False)
+        return _Aims(dataset.labels, False)
     aimed = Dataset(dataset.images, targets)
     try:
         check_dataset(aimed)
         check_classes(ensemble, variables, aimed)
     except UserError as error:
         raise UserError(f"targets: {error}") from None
-    return Aims(jnp.asarray(targets), True)
+    return _Aims(jnp.asarray(targets), True)
 
 
 def checked_dataset(
@@ -93,12 +79,6 @@ def keys_of(key: Key, dataset: Dataset, indices: Array | None) -> Key:
 
 def check_attack(attack: Any) -> None:
     """Refuse what is no attack of a radius.
-
-    >>> from jaxadv import attacks, evaluation
-    >>> evaluation.check_attack(attacks.fgsm(0.1))
-    >>> evaluation.check_attack(attacks.fgsm)
-    Traceback (most recent call last):
-    jaxadv.errors.UserError: fgsm for an attack: give one of jaxadv.attacks, pgd(0.1, 0.01) say
 
     Raises:
         UserError: if so.

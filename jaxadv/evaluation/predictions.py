@@ -12,7 +12,8 @@ from jaxadv.attacks.flags import warn
 from jaxadv.checks import check_flag, check_function, check_whole
 from jaxadv.data.batches import to_float
 from jaxadv.data.dataset import Dataset
-from jaxadv.ensemble import Ensemble, check_ensemble
+from jaxadv.ensemble import Ensemble
+from jaxadv.ensemble.ensemble import check_ensemble
 from jaxadv.evaluation.crafting import Examples, crafted
 from jaxadv.evaluation.inputs import (
     AnyAttack,

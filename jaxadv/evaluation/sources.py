@@ -15,7 +15,13 @@ from jaxadv.types import Indices, PyTree
 Sources: TypeAlias = Mapping[str, tuple[int, ...]]
 Found = TypeVar("Found", bound=PyTree)
 
-ALL = "all"  # the source that attacks every member at once, as a defender of an ensemble must face
+ALL = "all"
+"""The source that attacks every member at once, as a defender of an ensemble must face.
+
+>>> from jaxadv import evaluation
+>>> evaluation.each_and_all(2)[evaluation.ALL]
+(0, 1)
+"""
 
 
 def each_and_all(size: int) -> dict[str, tuple[int, ...]]:

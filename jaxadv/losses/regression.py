@@ -21,7 +21,7 @@ from jax.dtypes import canonicalize_dtype
 from jaxadv.checks import check_single, numbers
 from jaxadv.errors import UserError
 from jaxadv.losses import least_squares
-from jaxadv.losses.least_squares import Fit
+from jaxadv.losses.least_squares.fit import Fit
 from jaxadv.precision import in_float32
 from jaxadv.types import Array as Features
 

@@ -2,6 +2,5 @@
 
 from jaxadv.matrix.matrix import transfer
 from jaxadv.matrix.result import Transfer
-from jaxadv.matrix.sources import Models
 
-__all__ = ["Models", "Transfer", "transfer"]
+__all__ = ["Transfer", "transfer"]

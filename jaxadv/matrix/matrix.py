@@ -13,7 +13,8 @@ from jaxadv.checks import check_whole, numbers
 from jaxadv.compilation import jit
 from jaxadv.data.batches import to_float
 from jaxadv.data.dataset import Dataset, check_dataset
-from jaxadv.ensemble import callables, check_classes
+from jaxadv.ensemble import callables
+from jaxadv.ensemble.ensemble import check_classes
 from jaxadv.errors import UserError
 from jaxadv.evaluation import Predictions, evaluate
 from jaxadv.evaluation.inputs import AnyAttack, checked_aims

@@ -12,7 +12,7 @@ from jaxadv.results import Row, over_seeds, select
 from jaxadv.schema import shortest
 
 # The rates of a target, and the source's own success that stands beside each.
-SUCCESS = {
+_SUCCESS = {
     "transfer_rate": "success_rate",
     "transfer_rate_clean_correct": "success_rate_clean_correct",
     "error_rate": "success_rate",
@@ -67,7 +67,7 @@ class Transfer:
         """
         check_choice("source", source, self.sources)
         check_choice("target", target, self.targets)
-        check_choice("metric", metric, SUCCESS)
+        check_choice("metric", metric, _SUCCESS)
         where = {"metric": metric, "source": source, "target": target, "eps": self._at(eps)}
         found = select(self.rows, **where)
         if len({row["seed"] for row in found}) < 2:
@@ -85,7 +85,7 @@ class Transfer:
             UserError: if there is no such source, rate or radius.
         """
         check_choice("source", source, self.sources)
-        check_choice("metric", metric, set(SUCCESS.values()))
+        check_choice("metric", metric, set(_SUCCESS.values()))
         return over_seeds(self.rows, metric=metric, source=source, eps=self._at(eps))
 
     def table(self, metric: str = "transfer_rate") -> str:
@@ -94,10 +94,10 @@ class Transfer:
         Raises:
             UserError: if there is no such rate.
         """
-        check_choice("metric", metric, SUCCESS)
+        check_choice("metric", metric, _SUCCESS)
         header = ["source", "eps", "success", *self.targets]
         lines = [
-            [source, f"{eps:.3g}", _written(self.success(source, SUCCESS[metric], eps))]
+            [source, f"{eps:.3g}", _written(self.success(source, _SUCCESS[metric], eps))]
             + [_written(self.rate(source, target, metric, eps)) for target in self.targets]
             for eps in self.radii
             for source in self.sources
@@ -121,7 +121,7 @@ class Transfer:
         """
         from jaxadv.plots.matrix import heat_map  # which loads matplotlib, by no means always
 
-        check_choice("metric", metric, SUCCESS)
+        check_choice("metric", metric, _SUCCESS)
         at = self._at(eps)
         means = [[self.rate(s, t, metric, at) for t in self.targets] for s in self.sources]
         values = np.array([[np.nan if m is None else m.mean for m in line] for line in means])

@@ -9,6 +9,9 @@ from matplotlib.axes import Axes
 
 from jaxadv.metrics import mean_line
 from jaxadv.plots import style
+from jaxadv.plots.colours import GREY, ordered_colours
+from jaxadv.plots.labels import heading, per_unit
+from jaxadv.plots.panels import blank, limit
 from jaxadv.plots.reduce import (
     Cloud,
     across,
@@ -60,15 +63,15 @@ def distance_panels(rows: Sequence[Row], path: str | Path) -> None:
     settings = settings_of(transfer + adversarial, ["model", "attack", "ball"])
     with style.drawing(path, len(settings), 2, height=4.4 * max(len(settings), 1)) as (_, grid):
         if not settings:
-            style.blank(grid[0, 0], "no rows with a distance")
-            style.blank(grid[0, 1])
+            blank(grid[0, 0], "no rows with a distance")
+            blank(grid[0, 1])
         for (left, right), setting in zip(grid, settings, strict=False):
             _draw_transfer(left, select(transfer, **setting))
             _draw_correlation(
                 right, select(adversarial, **setting), select(natural, model=setting["model"])
             )
             for ax in (left, right):
-                ax.set_title(style.heading(setting))
+                ax.set_title(heading(setting))
                 ax.set_xlabel("squared parameter distance ‖θ₁ − θ₂‖²")
 
 
@@ -83,15 +86,15 @@ def _joined(clouds: Mapping[int, Cloud]) -> Cloud:
 def _draw_transfer(ax: Axes, rows: Sequence[Row]) -> None:
     """Points and a line for each ε."""
     radii = sorted(distinct(rows, "eps"))
-    for eps, colour in zip(radii, style.ordered_colours(len(radii)), strict=True):
+    for eps, colour in zip(radii, ordered_colours(len(radii)), strict=True):
         clouds = against_distance(select(rows, eps=eps))
         cloud, line, label = _joined(clouds), mean_line(clouds.values()), f"ε = {eps:.3g}"
         if line is not None:
             ends = np.array([min(cloud.distance), max(cloud.distance)])
             ax.plot(ends, line.intercept + line.slope.mean * ends, color=colour, lw=1.6)
-            label += f": {style.per_unit(line.slope, _UNIT)}"
+            label += f": {per_unit(line.slope, _UNIT)}"
         ax.plot(*cloud, color=colour, label=label, **_MARKS)
-    style.limit(ax, 0, 1)
+    limit(ax, 0, 1)
     _say_unknown(ax, rows, "transfer_rate")
     ax.set_ylabel("transfer rate")
     _legend_below(ax, f"slope per {_UNIT:,} of squared distance ± 95 %")
@@ -101,9 +104,9 @@ def _draw_correlation(ax: Axes, rows: Sequence[Row], natural: Sequence[Row]) -> 
     """R² on natural inputs in grey, and on adversarial inputs of each ε."""
     radii = sorted(distinct(rows, "eps"))
     clouds: list[tuple[Cloud, Any, str]] = [
-        (_joined(against_distance(natural)), style.GREY, "natural inputs")
+        (_joined(against_distance(natural)), GREY, "natural inputs")
     ]
-    for eps, colour in zip(radii, style.ordered_colours(len(radii)), strict=True):
+    for eps, colour in zip(radii, ordered_colours(len(radii)), strict=True):
         cloud = _joined(against_distance(select(rows, eps=eps)))
         clouds.append((cloud, colour, f"ε = {eps:.3g}"))
     lowest = 0.0
@@ -111,7 +114,7 @@ def _draw_correlation(ax: Axes, rows: Sequence[Row], natural: Sequence[Row]) -> 
         if cloud.value:
             ax.plot(*cloud, color=colour, label=label, **_MARKS)
             lowest = min(lowest, *cloud.value)
-    style.limit(ax, lowest, 1)
+    limit(ax, lowest, 1)
     _say_unknown(ax, [*rows, *natural], "r_squared")
     ax.set_ylabel("R² of the features")
     _legend_below(ax, "measured on")
@@ -122,7 +125,7 @@ def _say_unknown(ax: Axes, rows: Sequence[Row], metric: str) -> None:
     lost = len(unknown_pairs(rows))
     if lost:
         words = f"{lost} pair{'' if lost == 1 else 's'} {why_unknown(metric)}"
-        ax.set_title(words, loc="right", color=style.GREY, fontweight="normal")
+        ax.set_title(words, loc="right", color=GREY, fontweight="normal")
 
 
 def _legend_below(ax: Axes, title: str) -> None:

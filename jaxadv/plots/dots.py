@@ -6,6 +6,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from jaxadv.plots import style
+from jaxadv.plots.colours import GREY, colours_of
+from jaxadv.plots.labels import VARIANTS, heading, varying, words
+from jaxadv.plots.panels import blank, half, label_columns
 from jaxadv.plots.reduce import (
     across,
     against,
@@ -45,18 +48,18 @@ def metric_dots(
     """
     rows = single_source(across(rows, metric))
     settings, variants = settings_of(rows, panels), distinct(rows, "variant")
-    told = style.varying(settings)
-    common = style.heading({k: v for k, v in (settings or [{}])[0].items() if k not in told})
+    told = varying(settings)
+    common = heading({k: v for k, v in (settings or [{}])[0].items() if k not in told})
     height = 0.24 * len(variants) + 1.1
     with style.drawing(path, 1, len(settings), height=height) as (figure, grid):
         if not rows:
-            style.blank(grid[0, 0], f"no {label or style.words(metric)}")
+            blank(grid[0, 0], f"no {label or words(metric)}")
         for ax, setting in zip(grid[0], settings, strict=False):
             _draw_dots(ax, select(rows, **setting), variants, why_unknown(metric))
-            ax.set_title(style.heading({k: v for k, v in setting.items() if k in told}))
-            ax.set_xlabel(label or style.words(metric))
+            ax.set_title(heading({k: v for k, v in setting.items() if k in told}))
+            ax.set_xlabel(label or words(metric))
             ax.set_xlim(*limits)
-        style.label_columns(grid)
+        label_columns(grid)
         for ax in grid[0, 1:]:
             ax.tick_params(axis="y", labelleft=False)
         figure.suptitle(" · ".join(filter(None, [common, _seeds(rows)])), x=0.01, ha="left", size=9)
@@ -67,27 +70,27 @@ def _seeds(rows: Sequence[Row]) -> str:
     if not rows:
         return ""
     points = [p for name in distinct(rows, "variant") for p in against(select(rows, variant=name))]
-    several = any(p.value is not None and style.half(p.value) is not None for p in points)
-    words = "mean and 95 % interval over seeds" if several else "mean over seeds"
-    return f"{words} ({seeds_label(points)})"
+    several = any(p.value is not None and half(p.value) is not None for p in points)
+    what = "mean and 95 % interval over seeds" if several else "mean over seeds"
+    return f"{what} ({seeds_label(points)})"
 
 
 def _draw_dots(ax: Axes, rows: Sequence[Row], variants: Sequence[str], why: str) -> None:
     """One panel, the first variant on top."""
-    colours = style.colours_of(variants)
+    colours = colours_of(variants)
     ax.grid(True, axis="x")
     ax.grid(False, axis="y")
     for place, variant in enumerate(variants):
         for point in against(select(rows, variant=variant)):
             if point.value is None:
                 word = why if point.lost else "0/0"
-                ax.text(0.02, place, word, color=style.GREY, va="center", fontsize=8)
+                ax.text(0.02, place, word, color=GREY, va="center", fontsize=8)
                 continue
             mean, colour = point.value.mean, colours[variant]
             if place == 0:
                 ax.axvline(mean, color=colour, lw=1, ls="--", zorder=0)
-            half = style.half(point.value)
-            ax.errorbar(mean, place, xerr=half, fmt="o", color=colour, ms=5, elinewidth=1.6)
-    ax.set_yticks(range(len(variants)), [style.VARIANTS.get(name, name) for name in variants])
+            width = half(point.value)
+            ax.errorbar(mean, place, xerr=width, fmt="o", color=colour, ms=5, elinewidth=1.6)
+    ax.set_yticks(range(len(variants)), [VARIANTS.get(name, name) for name in variants])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(variants) - 0.5, -0.5)

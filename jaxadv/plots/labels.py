@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxadv.metrics import Interval
 
-MODELS = {"cnn": "CNN", "fc": "FC", "lenet": "LeNet", "dna": "DNA", "ae": "AE"}
+_MODELS = {"cnn": "CNN", "fc": "FC", "lenet": "LeNet", "dna": "DNA", "ae": "AE"}
 # variants as papers write them
 VARIANTS = {
     "gal": "GAL",
@@ -13,7 +13,7 @@ VARIANTS = {
     "dverge": "DVERGE",
     "dverge-decorrelated": "DVERGE from decorrelated",
 }
-BALLS = {"linf": r"$\ell_\infty$", "l2": r"$\ell_2$"}
+_BALLS = {"linf": r"$\ell_\infty$", "l2": r"$\ell_2$"}
 
 
 def heading(setting: Mapping[str, Any]) -> str:
@@ -26,7 +26,7 @@ def _worded(key: str, value: Any) -> str:
         return str(value).upper().replace("_", "-")
     if key == "eps":
         return f"ε = {radius(value, 'g')}"
-    known = {"model": MODELS, "ball": BALLS}.get(key, {})
+    known = {"model": _MODELS, "ball": _BALLS}.get(key, {})
     return known.get(value, str(value))
 
 
@@ -42,7 +42,7 @@ def axis_label(x: str, setting: Mapping[str, Any]) -> str:
     if x != "eps":
         return words(x)
     ball = setting.get("ball") or ""
-    return f"{BALLS.get(ball, ball)} radius, image range [0, 1]".strip()
+    return f"{_BALLS.get(ball, ball)} radius, image range [0, 1]".strip()
 
 
 def words(name: str) -> str:

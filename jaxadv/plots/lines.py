@@ -35,7 +35,7 @@ from jaxadv.plots.reduce import (
 )
 from jaxadv.results import Row, select
 
-MOST = 6  # variants in a panel whose curves an eye can follow
+_MOST = 6  # variants in a panel whose curves an eye can follow
 
 
 def metric_lines(
@@ -134,10 +134,10 @@ def _legend(
 
 def _in_groups(names: Sequence[str]) -> list[list[str]]:
     """The names as they can be told apart in one panel: the first with a few others at a time."""
-    if len(names) <= MOST:
+    if len(names) <= _MOST:
         return [list(names)]
     first, *others = names
-    parts = np.array_split(others, -(-len(others) // (MOST - 1)))
+    parts = np.array_split(others, -(-len(others) // (_MOST - 1)))
     return [[first, *map(str, part)] for part in parts]
 
 

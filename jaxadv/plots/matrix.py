@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from jaxadv.plots import style
+from jaxadv.plots.colours import INK
+from jaxadv.plots.labels import words
 
 
 def heat_map(
@@ -22,14 +24,14 @@ def heat_map(
         ax = grid[0, 0]
         drawn = ax.imshow(values, vmin=0, vmax=1, cmap="Blues", aspect="auto")
         for (i, j), value in np.ndenumerate(values):
-            words = "–" if np.isnan(value) else f"{value:.2f}"
-            colour = "white" if value > 0.6 else style.INK
-            ax.text(j, i, words, ha="center", va="center", color=colour)
+            rate = "–" if np.isnan(value) else f"{value:.2f}"
+            colour = "white" if value > 0.6 else INK
+            ax.text(j, i, rate, ha="center", va="center", color=colour)
         ax.set_xticks(range(len(targets)), targets)
         ax.set_yticks(range(len(sources)), sources)
         ax.tick_params(length=0)
         ax.grid(False)
         ax.set_xlabel("asked")
         ax.set_ylabel("made on")
-        ax.set_title(style.words(metric))
+        ax.set_title(words(metric))
         figure.colorbar(drawn, ax=ax, shrink=0.9)

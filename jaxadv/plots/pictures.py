@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from jaxadv.plots import style
+from jaxadv.plots.colours import PALE
+from jaxadv.plots.panels import blank
 
 _SIDE = 0.85  # inches of an image
 
@@ -32,14 +34,14 @@ def picture_rows(rows: Mapping[str, np.ndarray], path: str | Path) -> None:
     with style.drawing(path, len(rows), max(count, 1), width=width, height=height) as (_, grid):
         for line, (title, images) in zip(grid, rows.items(), strict=False):
             if not count:
-                style.blank(line[0], f"{title}: none")
+                blank(line[0], f"{title}: none")
             for ax, image in zip(line, images, strict=False):
                 grey = image.shape[-1] == 1
                 ax.imshow(image[..., 0] if grey else image, cmap="gray_r", vmin=0, vmax=1)
                 ax.set_xticks([])
                 ax.set_yticks([])
                 ax.grid(False)
-                ax.spines[:].set(visible=True, color=style.PALE)
+                ax.spines[:].set(visible=True, color=PALE)
             if count:
                 label = {"rotation": 0, "ha": "right", "va": "center"}
                 line[0].set_ylabel(title, **label)

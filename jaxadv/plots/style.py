@@ -1,8 +1,7 @@
 """How every figure looks, and the one place where a file is written.
 
 Figures are matplotlib objects on the Agg canvas; pyplot, its global state and the reader's own
-matplotlib settings are left alone. What the kinds of figure share, colours, labels, panels and
-legends, they find under this name too.
+matplotlib settings are left alone.
 """
 
 import io
@@ -15,55 +14,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from jaxadv.plots.colours import (
-    CLASSES,
-    GREY,
-    INK,
-    NAMED,
-    OTHERS,
-    PALE,
-    colours_of,
-    ordered_colours,
-)
-from jaxadv.plots.labels import axis_label, heading, per_unit, radius, words
-from jaxadv.plots.legends import legend_above, legend_within
-from jaxadv.plots.panels import Grid, blank, grid_height, half, label_rows, limit, no_value
+from jaxadv.plots.colours import CLASSES, GREY, INK, NAMED, OTHERS, PALE
+from jaxadv.plots.panels import Grid
 from jaxadv.plots.quantise import quantised
 from jaxadv.results import write_atomically
-
-__all__ = [
-    "CLASSES",
-    "DPI",
-    "GREY",
-    "INK",
-    "NAMED",
-    "PALE",
-    "POINTS",
-    "STYLE",
-    "WIDTH",
-    "axis_label",
-    "blank",
-    "colours_of",
-    "drawing",
-    "finish",
-    "grid_height",
-    "half",
-    "heading",
-    "label_rows",
-    "legend_above",
-    "legend_within",
-    "limit",
-    "no_value",
-    "ordered_colours",
-    "per_unit",
-    "radius",
-    "words",
-]
 
 DPI = 150
 WIDTH = 9.0  # inches across a whole figure: about the width of a README at two pixels a point
 
-STYLE = {
+_STYLE = {
     "font.size": 9.5,
     "axes.titlesize": 10,
     "axes.labelsize": 9,
@@ -114,7 +73,7 @@ def drawing(
 
     width, height: inches of the whole. Nothing is written if drawing raises.
     """
-    with style.context(STYLE, after_reset=True):
+    with style.context(_STYLE, after_reset=True):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure, figure.subplots(max(rows, 1), max(columns, 1), squeeze=False)

@@ -7,6 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from jaxadv.plots import style
+from jaxadv.plots.colours import INK, colours_of
+from jaxadv.plots.labels import axis_label, heading, radius
+from jaxadv.plots.legends import legend_above
+from jaxadv.plots.panels import blank, grid_height, half, label_rows, no_value
 from jaxadv.plots.reduce import (
     Point,
     Setting,
@@ -46,18 +50,18 @@ def transfer_bars(rows: Sequence[Row], path: str | Path) -> None:
     """
     rows = single_source(across(rows, "transfer_rate"))
     models, attacks = settings_of(rows, ["model"]), settings_of(rows, ["attack", "ball"])
-    colours = style.colours_of(distinct(rows, "variant"))
-    height = style.grid_height(len(models))
+    colours = colours_of(distinct(rows, "variant"))
+    height = grid_height(len(models))
     with style.drawing(path, len(models), len(attacks), height=height) as (figure, grid):
         points: dict[str, list[Point]] = {name: [] for name in colours}
         if not rows:
-            style.blank(grid[0, 0], "no transfer rates")
+            blank(grid[0, 0], "no transfer rates")
         for line, model in zip(grid, models, strict=False):
             for ax, attack in zip(line, attacks, strict=False):
                 _draw_bars(ax, rows, {**model, **attack}, colours, points)
-        style.label_rows(grid, "transfer rate")
+        label_rows(grid, "transfer rate")
         boxes = {name: Patch(color=colour) for name, colour in colours.items()}
-        style.legend_above(figure, boxes, points)
+        legend_above(figure, boxes, points)
 
 
 def _draw_bars(
@@ -70,7 +74,7 @@ def _draw_bars(
     """One panel; adds what it draws to each variant's points."""
     here = select(rows, **setting)
     if not here:
-        style.blank(ax)
+        blank(ax)
         return
     radii = sorted(distinct(here, "eps"))
     width = 0.8 / len(colours)
@@ -80,15 +84,15 @@ def _draw_bars(
             x = radii.index(point.x) + offset
             points[variant].append(point)
             if point.value is None:
-                style.no_value(ax, x, point, colour, why_unknown("transfer_rate"))
+                no_value(ax, x, point, colour, why_unknown("transfer_rate"))
                 continue
-            mean, half = point.value.mean, style.half(point.value)
+            mean, interval = point.value.mean, half(point.value)
             ax.bar(x, mean, 0.92 * width, color=colour)
-            if half is not None:
-                ax.errorbar(x, mean, half, color=style.INK, elinewidth=1.1, capsize=2)
-    ax.set_title(style.heading(setting))
-    ax.set_xticks(range(len(radii)), [style.radius(eps) for eps in radii])
+            if interval is not None:
+                ax.errorbar(x, mean, interval, color=INK, elinewidth=1.1, capsize=2)
+    ax.set_title(heading(setting))
+    ax.set_xticks(range(len(radii)), [radius(eps) for eps in radii])
     ax.tick_params(axis="x", length=0)
     ax.set_xlim(-0.5, len(radii) - 0.5)
     ax.set_ylim(0, 1)
-    ax.set_xlabel(style.axis_label("eps", setting))
+    ax.set_xlabel(axis_label("eps", setting))

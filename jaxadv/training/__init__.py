@@ -6,22 +6,9 @@ decorrelation, two for alternating objectives. What a phase does not train stays
 applies that part in eval mode.
 """
 
-from jaxadv.phases import Loss, Metrics, Phase, State, Trainable, Turns, is_parameter
+from jaxadv.phases import Phase, State, is_parameter
 from jaxadv.training.epochs import epoch
-from jaxadv.training.loop import check_batch_size, fit
+from jaxadv.training.loop import fit
 from jaxadv.training.start import init, onward
 
-__all__ = [
-    "Loss",
-    "Metrics",
-    "Phase",
-    "State",
-    "Trainable",
-    "Turns",
-    "check_batch_size",
-    "epoch",
-    "fit",
-    "init",
-    "is_parameter",
-    "onward",
-]
+__all__ = ["Phase", "State", "epoch", "fit", "init", "is_parameter", "onward"]

@@ -92,12 +92,6 @@ def fit(
 def check_batch_size(batch_size: int, dataset: Dataset) -> None:
     """Refuse batches that the data set cannot fill.
 
-    >>> import jax.numpy as jnp
-    >>> from jaxadv import data, training
-    >>> training.check_batch_size(5, data.Dataset(jnp.ones((4, 1)), jnp.zeros(4, int)))
-    Traceback (most recent call last):
-    jaxadv.errors.UserError: batch size 5 for 4 examples: choose one between 1 and 4
-
     Raises:
         UserError: if so.
     """

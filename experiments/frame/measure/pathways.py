@@ -21,7 +21,8 @@ from jaxadv.compilation import jit
 from jaxadv.data import Dataset, evenly_spaced
 from jaxadv.data.batches import to_float
 from jaxadv.ensemble import EnsembleOutputs
-from jaxadv.evaluation import ALL, Predictions, Sources, craft, in_chunks
+from jaxadv.evaluation import ALL, Predictions, craft, in_chunks
+from jaxadv.evaluation.sources import Sources
 from jaxadv.losses import squared_errors
 from jaxadv.parallel import collected, over_runs
 from jaxadv.precision import in_float32

@@ -20,7 +20,8 @@ from jaxadv.compilation import jit
 from jaxadv.data import Dataset, evenly_spaced
 from jaxadv.data.batches import to_float
 from jaxadv.ensemble import Ensemble, EnsembleOutputs
-from jaxadv.evaluation import Predictions, Sources, evaluate
+from jaxadv.evaluation import Predictions, evaluate
+from jaxadv.evaluation.sources import Sources
 from jaxadv.parallel import collected, leads, over_runs
 from jaxadv.results import Row
 from jaxadv.streams import Stream, stream

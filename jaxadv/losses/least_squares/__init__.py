@@ -8,7 +8,7 @@ as many steps of iterative refinement as the residual asks for. What cannot be s
 factorisation, three times as dear.
 """
 
-from jaxadv.losses.least_squares.fit import Fit, solve, solve_by_qr
-from jaxadv.losses.least_squares.qr import kept_columns
-
-__all__ = ["Fit", "kept_columns", "solve", "solve_by_qr"]
+from jaxadv.losses.least_squares.fit import Fit as Fit
+from jaxadv.losses.least_squares.fit import solve as solve
+from jaxadv.losses.least_squares.fit import solve_by_qr as solve_by_qr
+from jaxadv.losses.least_squares.qr import kept_columns as kept_columns

@@ -31,7 +31,7 @@ class Factor(NamedTuple):
     rounding: Array
 
 
-START, SELECT, REDUCE, SIMPLE, CAREFUL = range(5)
+_START, _SELECT, _REDUCE, _SIMPLE, _CAREFUL = range(5)
 
 
 def factorised(problem: Problem) -> tuple[Factor, Array]:
@@ -48,31 +48,31 @@ def factorised(problem: Problem) -> tuple[Factor, Array]:
         doubtful, rounding = _doubts(problem, factor.mu, inverse, pivots)
         factor = factor._replace(inverse=inverse, pivots=pivots, rounding=rounding)
         factor = lax.cond(doubtful, lambda f: _orthonormal(f, z1), lambda f: f, factor)
-        return factor, jnp.where(doubtful, SELECT, SIMPLE)
+        return factor, jnp.where(doubtful, _SELECT, _SIMPLE)
 
     def select(factor: Factor, second: Array, more: Array) -> tuple[Factor, Array]:
         uncentred = _uncentred_pivots(problem, second @ factor.inverse, factor.pivots * more)
         keep = uncentred > problem.eta * jnp.max(uncentred)
-        return factor._replace(keep=keep), jnp.where(jnp.all(keep == varying), CAREFUL, REDUCE)
+        return factor._replace(keep=keep), jnp.where(jnp.all(keep == varying), _CAREFUL, _REDUCE)
 
     def reduce(factor: Factor, inverse: Array, pivots: Array) -> tuple[Factor, Array]:
         factor = factor._replace(inverse=on(factor.keep, inverse), pivots=pivots)
-        return _orthonormal(factor, z1), jnp.asarray(CAREFUL)
+        return _orthonormal(factor, z1), jnp.asarray(_CAREFUL)
 
     def step(state: tuple[Factor, Array]) -> tuple[Factor, Array]:
         factor, stage = state
         columns = factor.keep
-        mu = lax.cond(stage == SELECT, lambda: factor.mu, lambda: absolute_ridge(problem, columns))
-        shift = jnp.where(stage == SELECT, 0, mu)
-        system = jnp.where(stage == SELECT, factor.gram, on(columns, problem.gram))
+        mu = lax.cond(stage == _SELECT, lambda: factor.mu, lambda: absolute_ridge(problem, columns))
+        shift = jnp.where(stage == _SELECT, 0, mu)
+        system = jnp.where(stage == _SELECT, factor.gram, on(columns, problem.gram))
         found = inverse_cholesky(system + jnp.diag(jnp.where(columns, shift, 1)))
         return lax.switch(stage, [start, select, reduce], factor._replace(mu=mu), *found)
 
     nothing = jnp.zeros((), dtype)
     square = jnp.zeros((width, width), dtype)
     begun = Factor(square, square[0], varying, nothing, jnp.zeros_like(z1), square, nothing)
-    factor, stage = lax.while_loop(lambda s: s[1] < SIMPLE, step, (begun, jnp.asarray(START)))
-    return factor, stage == SIMPLE
+    factor, stage = lax.while_loop(lambda s: s[1] < _SIMPLE, step, (begun, jnp.asarray(_START)))
+    return factor, stage == _SIMPLE
 
 
 def _orthonormal(factor: Factor, z1: Array) -> Factor:

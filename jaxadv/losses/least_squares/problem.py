@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-ITERATIONS = 5  # of the power iteration for σ_max
+_ITERATIONS = 5  # of the power iteration for σ_max
 
 
 class Problem(NamedTuple):
@@ -67,5 +67,5 @@ def on(columns: Array, matrix: Array) -> Array:
 def _largest_eigenvalue(a: Array) -> Array:
     """Of a positive matrix `[D, D]`, by power iteration."""
     a = a / (scale := jnp.sqrt(jnp.sum(a**2)))  # not below the eigenvalue: powers do not overflow
-    vector = lax.fori_loop(0, ITERATIONS, lambda _, v: a @ v, jnp.sqrt(jnp.diagonal(a)))
+    vector = lax.fori_loop(0, _ITERATIONS, lambda _, v: a @ v, jnp.sqrt(jnp.diagonal(a)))
     return scale * (vector @ (a @ vector)) / (vector @ vector)

@@ -10,8 +10,8 @@ from jaxadv.losses.least_squares.cholesky_qr import Factor
 from jaxadv.losses.least_squares.problem import Problem, Solution
 
 TOLERANCE = 5e-4  # of the weights, relative; refinement goes on until its next step is smaller
-REFINEMENTS = 6  # each gains a factor of 30 and more where normal equations serve at all
-PROBES = 8  # random combinations of the targets on which the next refinement is estimated
+_REFINEMENTS = 6  # each gains a factor of 30 and more where normal equations serve at all
+_PROBES = 8  # random combinations of the targets on which the next refinement is estimated
 
 
 def solved(problem: Problem, factor: Factor, simple: Array) -> Solution:
@@ -46,7 +46,7 @@ def _refined(problem: Problem, begun: Solution, solve: Callable[[Array], Array])
     targets, and the weights are refined if it is large.
     """
     z1, z2, mu = problem.z1, problem.z2, begun.mu
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], (z2.shape[1], PROBES))
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (z2.shape[1], _PROBES))
     probes = jnp.asarray(signs, z2.dtype)
 
     def estimate(weights: Array, error: Array) -> Array:
@@ -68,7 +68,7 @@ def _refined(problem: Problem, begun: Solution, solve: Callable[[Array], Array])
         return solution._replace(weights=weights, error=error, change=change), count + 1
 
     def unfinished(state: tuple[Solution, Array]) -> Array:
-        return (state[0].change > TOLERANCE) & (state[1] < REFINEMENTS)
+        return (state[0].change > TOLERANCE) & (state[1] < _REFINEMENTS)
 
     begun = begun._replace(error=z2 - z1 @ begun.weights)
     return lax.while_loop(unfinished, step, (begun, jnp.asarray(0)))[0]
