@@ -388,3 +388,21 @@ def test_splits_one_phase_and_a_number_of_seeds_are_named(digits):
 
 def test_nan_is_not_right():
     assert accuracy(jnp.array([[[jnp.nan, 0.0], [1.0, 0.0]]]), np.array([0, 0])).tolist() == [0.5]
+
+
+def test_an_epoch_takes_arrays_of_numpy():
+    """One weight is drawn to the mean label of each batch of one: by SGD of rate 1 onto the last."""
+
+    def loss(weights, batch, key, epoch, varied):
+        away = weights["params"] - batch.labels.astype(jnp.float32).mean()
+        return away**2 / 2, (weights, {})
+
+    phases = [training.Phase(loss, optax.sgd(1.0))]
+    opt_states = (phases[0].optimizer.init(jnp.float32(5.0)),)
+    state = training.State(
+        {"params": jnp.float32(5.0)}, opt_states, jnp.int32(0), jnp.uint32(0), {}
+    )
+    data = Dataset(np.ones((4, 1), np.float32), np.full(4, 3))
+    after, metrics = training.epoch(phases, 1, state, data)
+    assert float(after.variables["params"]) == 3.0
+    assert float(metrics["loss"]) == 0.5  # 2 squared, halved, then 0 three times

@@ -42,6 +42,7 @@ def epoch(
     Raises:
         UserError: if a loss returns something else than a float, variables and metrics.
     """
+    dataset = Dataset(*map(jnp.asarray, dataset))
     key = jax.random.fold_in(stream(state.seed, Stream.TRAINING), state.epoch)
     numbered = tuple(enumerate(phases))
     passes = [numbered] if turns == "batches" else [(one,) for one in numbered]
