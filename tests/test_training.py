@@ -391,7 +391,7 @@ def test_nan_is_not_right():
 
 
 def test_an_epoch_takes_arrays_of_numpy():
-    """One weight is drawn to the mean label of each batch of one: by SGD of rate 1 onto the last."""
+    """SGD of rate 1 moves the one weight onto the mean label of its batch."""
 
     def loss(weights, batch, key, epoch, varied):
         away = weights["params"] - batch.labels.astype(jnp.float32).mean()
