@@ -47,6 +47,7 @@ def stepped(name, seed=0):
     return after.variables["params"]["linear1"]["kernel"]
 
 
+@pytest.mark.slow
 def test_every_way_takes_steps_of_its_own():
     after = {name: stepped(name) for name in WAYS}
     assert all(bool(jnp.all(jnp.isfinite(weights))) for weights in after.values())

@@ -257,6 +257,7 @@ def study(tmp_path_factory) -> list[Path]:
     ]
 
 
+@pytest.mark.slow
 def test_a_study_of_networks_that_diverged(study):
     rows = results.read(study[0])["rows"]
     plain = select(rows, metric="clean_accuracy", variant="plain", seed=1)
@@ -270,6 +271,7 @@ def test_a_study_of_networks_that_diverged(study):
     assert all(row["value"] is not None or row["n"] == 0 for row in whole)
 
 
+@pytest.mark.slow
 def test_kept_classes_are_none_where_predictions_are_not_finite(study):
     with np.load(study[0] / "predictions.npz") as kept:
         clean, classes = kept["fc/fgsm_linf/clean_class"], kept["fc/fgsm_linf/adversarial_class"]
@@ -281,6 +283,7 @@ def test_kept_classes_are_none_where_predictions_are_not_finite(study):
     assert (classes[1, :, :, 0] >= 0).all()
 
 
+@pytest.mark.slow
 def test_figures_and_merged_results_of_networks_that_diverged(study, tmp_path, monkeypatch, capsys):
     labels, finish = [], style.finish
 

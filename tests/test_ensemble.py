@@ -126,6 +126,7 @@ def test_pathways_are_read_by_one_classifier(x):
     close(jax.jit(predict(alone, chosen))(x), outputs.logits[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", ["", "autoencoder", "classifier"])
 def test_the_part_of_a_pathway_that_is_not_trained_stays_in_eval_mode(rng, trained):
     """Its BatchNorm statistics stay, and its outputs are those of eval mode."""

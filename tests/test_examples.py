@@ -37,12 +37,14 @@ def test_three_kinds_of_models_fool_one_another(said) -> None:
     assert (folder / "which_fools_which.png").stat().st_size > 5000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", ["decorrelate"], indirect=True)
 def test_decorrelated_pairs_share_fewer_failures(said) -> None:
     (plain, _), (decorrelated, _) = (numbers(line) for line in said[0].splitlines()[-2:])
     assert plain - decorrelated > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", ["own_attack"], indirect=True)
 def test_an_attack_on_noisy_copies_runs_beside_pgd(said) -> None:
     pgd, noisy = (numbers(line) for line in said[0].splitlines())

@@ -137,6 +137,7 @@ def test_other_settings_do_not_enter_the_folder(pairs, capsys):
     assert (pairs / "results.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_from_reuses_the_trained_networks(pairs, tmp_path):
     """Whatever is then measured of them: here one of the attacks."""
     words = ("--from", str(pairs), "--attacks", "fgsm", "--balls", "linf")
@@ -197,6 +198,7 @@ def test_merge_names_the_setting_that_differs(pairs, tmp_path, capsys):
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.slow
 def test_parametric_distance_end_to_end(tmp_path):
     words = small("parametric_distance", tmp_path / "run", "--save-adversarial", "3")
     run("parametric_distance", *words)

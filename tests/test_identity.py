@@ -48,6 +48,7 @@ def other(tmp_path, monkeypatch) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_settings_is_refused_by_name(straight, other, tmp_path, capsys):
     """Longer trained networks, in the place of those of a run that goes on or is reused."""
     there = other / "checkpoints/fc"
@@ -60,6 +61,7 @@ def test_a_checkpoint_of_other_settings_is_refused_by_name(straight, other, tmp_
     assert expected in refused(capsys, small, tmp_path / "again", *reused)
 
 
+@pytest.mark.slow
 def test_another_studys_folder_is_refused(other, capsys):
     """Whatever settings two studies share: they name themselves."""
     words = ("--epochs", "2", "--resume")
@@ -67,6 +69,7 @@ def test_another_studys_folder_is_refused(other, capsys):
     assert "experiment 'decorrelated_pairs', now 'surrogate_defence'" in line
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_the_checkpoint_before_a_damaged_one(stopped, straight, tmp_path, capsys):
     out = tmp_path / "run"
     shutil.copytree(stopped, out)
@@ -98,6 +101,7 @@ def test_it_goes_back_to_before_the_first_part_that_is_lost(lost, left, tmp_path
     assert ("goes back" in capsys.readouterr().err) == (lost < 4)
 
 
+@pytest.mark.slow
 def test_what_a_kill_after_the_last_write_left_is_cleared(straight, tmp_path):
     """The parts are removed when the results have been written: here not all were."""
     out = tmp_path / "run"

@@ -33,6 +33,7 @@ def ask(study, *words):
     )
 
 
+@pytest.mark.slow
 def test_the_printed_study_runs_resumes_and_is_reused(printed, tmp_path, capsys):
     study, code = printed
     assert len(code.splitlines()) <= 60

@@ -86,7 +86,8 @@ def assert_equal_to_the_bit(model, devices, expected, out):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("devices", [pytest.param(2, marks=pytest.mark.slow), 8])
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [2, 8])
 def test_devices_compute_the_same_to_the_bit(eight_threads, tmp_path, devices):
     assert_equal_to_the_bit("small", devices, eight_threads("small"), tmp_path / "out.npz")
 

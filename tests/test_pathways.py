@@ -43,6 +43,7 @@ def study(tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_every_network_is_measured_in_every_direction(study):
     rows = results.read(study)["rows"]
     names = ["DNA λ=0.005", "DNA λ=0", "AE"]
@@ -62,6 +63,7 @@ def test_every_network_is_measured_in_every_direction(study):
     assert len(results.select(rows, metric="transfer_rate", variant=names[0], eps=0.1)) == 8
 
 
+@pytest.mark.slow
 def test_the_rates_of_a_row_set_add_up(study):
     rows = results.read(study)["rows"]
     keys = ("variant", "seed", "attack", "combine", "eps", "source")
@@ -78,6 +80,7 @@ def test_the_rates_of_a_row_set_add_up(study):
             assert between[0] <= group["det_correct"] <= between[1]
 
 
+@pytest.mark.slow
 def test_radius_zero_is_the_natural_image(study):
     rows = results.read(study)["rows"]
     for row in results.select(rows, attack="fgsm", eps=0.0, combine="loss"):
@@ -87,6 +90,7 @@ def test_radius_zero_is_the_natural_image(study):
             assert row["value"] == pytest.approx(clean["value"])
 
 
+@pytest.mark.slow
 def test_rates_follow_from_the_kept_predictions(study):
     with np.load(study / "predictions.npz") as kept:
         classes = kept["dna/pgd_linf_loss/adversarial_class"]  # [runs, eps, sources, M, N]
@@ -101,6 +105,7 @@ def test_rates_follow_from_the_kept_predictions(study):
         assert row["value"] == pytest.approx(rate.value)
 
 
+@pytest.mark.slow
 def test_saved_adversarial_images_keep_the_ball(study):
     with np.load(study / "adversarial.npz") as kept:
         for name in (
@@ -118,6 +123,7 @@ def test_saved_adversarial_images_keep_the_ball(study):
             assert (moved[:, 1] <= 0.1 + 1e-6).all()
 
 
+@pytest.mark.slow
 def test_figures_and_pictures(study):
     names = {path.name for path in (study / "figures").iterdir()}
     panels = {f"metrics-{combine}.png" for combine in ("loss", "single")}
@@ -127,6 +133,7 @@ def test_figures_and_pictures(study):
     assert np.abs(perturbed - natural).max(initial=0) <= 0.1 + 1e-6
 
 
+@pytest.mark.slow
 def test_stopped_in_the_midst_of_a_stage_and_resumed_equals_uninterrupted(
     study, tmp_path, monkeypatch
 ):
@@ -139,6 +146,7 @@ def test_stopped_in_the_midst_of_a_stage_and_resumed_equals_uninterrupted(
     assert results.read(out)["rows"] == [row for row in few_of(study) if row["model"] == "dna"]
 
 
+@pytest.mark.slow
 def test_from_reuses_every_stage(study, tmp_path):
     out = tmp_path / "again"
     small("dna", out, "--adversarial-epochs", "1", "--from", study, *FEW)

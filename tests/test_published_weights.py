@@ -100,6 +100,7 @@ def test_cnn_pairs(reference_dir, mnist_test, defence, attack, images, tolerance
             np.testing.assert_allclose(actual, expected[direction, eps], atol=tolerance)
 
 
+@pytest.mark.slow
 def test_plain_fc_pair(reference_dir, mnist_test):
     members = pair(reference_dir, "fc", "plain")
     x, y = map(jnp.asarray, mnist_test)
@@ -113,9 +114,10 @@ def test_plain_fc_pair(reference_dir, mnist_test):
     np.testing.assert_allclose(np.mean(transfer, axis=0), FC_TRANSFER, atol=0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("combine", "some", "either"),
-    [("loss", 0.590, 0.245), pytest.param("squares", 0.638, 0.295, marks=pytest.mark.slow)],
+    [("loss", 0.590, 0.245), ("squares", 0.638, 0.295)],
 )
 def test_dna(reference_dir, mnist_test, combine, some, either):
     """PGD at 0.05 on both pathways, 2,000 images: `min` stands in the study's results."""

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from jaxadv import results
 
 
@@ -14,6 +16,7 @@ def command(out: Path, *words: str) -> list[str]:
     return [*script, *few, "--out", str(out), *words]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted_to_the_bit(tmp_path):
     """A real process, killed in the middle of training by the signal nothing can catch."""
     straight, broken = tmp_path / "straight", tmp_path / "broken"

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.data.fixtures import REPOSITORY
 
 SHARED = """
@@ -44,6 +46,7 @@ def child(code: str, **variables: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_radii_shared_by_devices_are_those_of_one():
     child(SHARED)
 

@@ -22,6 +22,7 @@ SMALL = "--preset smoke --seeds 2 --epochs 2 --attacks fgsm --pgd-examples 40"
 small = partial(run, "surrogate_defence", *SMALL.split(), "--out")
 
 
+@pytest.mark.slow
 def test_a_frozen_member_stays_as_it_is_and_shows_what_it_shows_in_eval_mode():
     digits = load_dataset("digits").train
     pair = mixed([frozen(stacked(MODEL, 1)), stacked(MODEL, 1)])

@@ -62,6 +62,7 @@ def test_epoch_indices_cover_every_example_once_but_the_remainder():
     assert len(np.unique(indices)) == 100
 
 
+@pytest.mark.slow
 def test_a_run_does_not_depend_on_the_runs_beside_it(digits):
     # not Adam, whose first steps turn a gradient's rounding into whole steps
     options = {"epochs": 1, "phases": [decorrelation(ENSEMBLE, optax.sgd(0.05))]}

@@ -177,6 +177,7 @@ def test_crafting_and_evaluating_sure_networks_moves_every_image(combine):
     assert not np.any(found.flags.zero)
 
 
+@pytest.mark.slow
 def test_pathways_that_are_sure_are_attacked_jointly():
     """The classifier's last layer a thousand times as steep: the DNA's joint attack still moves."""
     both = pathways(models.dna(2, 2, (9, 8, 7, 8, 9)), models.dna_classifier(3))

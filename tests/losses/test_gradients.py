@@ -107,6 +107,7 @@ def test_one_member_has_no_angle():
             function(jnp.ones(shape))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "side"), [(models.cnn, 8), (models.lenet, 10)])
 def test_lengths_of_a_network_that_takes_its_batch_in_chunks_are_differentiated(model, side):
     """Twice through a loop: the mean of the gradients on batches too small for chunks."""

@@ -55,6 +55,7 @@ def test_the_classifier_of_reconstructions():
     assert outputs.taps["features"].shape == (2, 512)
 
 
+@pytest.mark.slow
 def test_picked_necks_do_what_they_did_and_images_stay_images(rng):
     x = np.float32(rng.uniform(size=(3, 8, 8, 1)))
     autoencoder = residual_dna(3)
