@@ -106,6 +106,7 @@ def taken(read: Callable[[Path], Any], out: Path) -> Any:
         return refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_turned_bit_is_noticed(kind, run, capsys):
     pattern, read = KINDS[kind]

@@ -225,6 +225,7 @@ cli.run(saves)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 200, 100_000])
 def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(tmp_path, room):
     """As a limit on the size of files has it: no file can grow beyond `room`."""

@@ -53,6 +53,7 @@ def scored(pair):
     return score
 
 
+@pytest.mark.slow
 @every_chunk
 def test_probabilities_and_rates_agree(scored, chunk):
     """The pair must be hit and missed, or the rates would agree whatever the chunk did."""

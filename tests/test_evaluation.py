@@ -46,6 +46,7 @@ def crafted(variables, members, attack, data, key, chunk=1000, combine="loss"):
     return craft(ENSEMBLE, variables, members, attack, data, key, chunk=chunk, combine=combine)
 
 
+@pytest.mark.slow
 def test_predictions_equal_attacks_made_one_by_one(data, variables):
     key = jax.random.key(7)
     found = evaluated(ENSEMBLE, variables, pgd, data, key, chunk=25)
@@ -66,6 +67,7 @@ def test_predictions_equal_attacks_made_one_by_one(data, variables):
         np.testing.assert_allclose(found.norms[1, m], np.abs(x_adv - x).max((1, 2, 3)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_chosen_examples_fare_as_they_do_among_all(data, variables):
     """Random starts are keyed by the index in the whole, whatever part of it is attacked."""
 

@@ -29,6 +29,7 @@ def test_there_are_three_short_scripts() -> None:
     assert all(len(path.read_text().splitlines()) <= 75 for path in SCRIPTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", ["which_fools_which"], indirect=True)
 def test_three_kinds_of_models_fool_one_another(said) -> None:
     table, folder = said

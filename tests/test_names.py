@@ -152,7 +152,7 @@ def test_radii_of_one_short_form_are_two_panels(tmp_path, monkeypatch):
     ]
     drawn = []
     monkeypatch.setattr(style, "finish", lambda figure, _: drawn.append(figure))
-    roc, _ = disagreement_detection.STUDY.figures
+    roc, *_ = disagreement_detection.STUDY.figures
     roc(Finished(tmp_path, "disagreement_detection", {}, None, rows), tmp_path)
     titles = [ax.get_title(loc="left") for ax in drawn[0].axes]
     assert [title.split(" = ")[1] for title in titles] == ["0.1", "0.10001"]

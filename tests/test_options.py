@@ -51,6 +51,7 @@ def refusal(name: str, *words: str) -> str:
     return line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", study.names())
 def test_every_number_of_every_study(name):
     asked = numbers(name)

@@ -153,6 +153,7 @@ def test_from_reuses_every_stage(study, tmp_path):
     assert results.read(out)["rows"] == few_of(study)
 
 
+@pytest.mark.slow
 def test_sharing_end_to_end(tmp_path):
     small("dna_sharing", tmp_path / "run", *FEW)
     rows = results.read(tmp_path / "run")["rows"]

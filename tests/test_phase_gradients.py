@@ -68,6 +68,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_gradient_of_a_phase_is_that_of_finite_differences(name):
     case, rng = CASES[name], np.random.default_rng(4)

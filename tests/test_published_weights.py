@@ -69,12 +69,13 @@ def rates(architecture, members, adversarial, y, source):
     return np.mean(errs[source]), np.mean(errs[1 - source][errs[source]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("defence", ["plain", "decorrelated"])
 @pytest.mark.parametrize(
     ("attack", "images", "tolerance"),
     [
         ("fgsm_linf", 10_000, 0.002),
-        pytest.param("pgd_linf", 2_000, 0.03, marks=pytest.mark.slow),
+        ("pgd_linf", 2_000, 0.03),
     ],
 )
 def test_cnn_pairs(reference_dir, mnist_test, defence, attack, images, tolerance):

@@ -79,6 +79,7 @@ def test_the_matrix_of_four_kinds_of_model_as_printed(tmp_path, monkeypatch, cap
     assert (tmp_path / "transfer.png").exists()
 
 
+@pytest.mark.slow
 def test_a_pair_is_trained_as_printed(capsys):
     code, names = example(README, "pair"), {}
     assert lines(code) <= 15

@@ -27,7 +27,7 @@ from jaxadv.evaluation.scoring import Examine, Extras, Measure, scored
 from jaxadv.evaluation.sources import Sources, checked_sources, on_each
 from jaxadv.parallel import over_axis, over_runs
 from jaxadv.precision import in_float32
-from jaxadv.types import Array, Key, Variables
+from jaxadv.types import Array, Indices, Key, Variables
 
 
 class Predictions(NamedTuple):
@@ -173,7 +173,10 @@ def _perturbed(
     **how: Any,
 ) -> tuple[Array, Flags]:
     """Images `[S, N, …]` crafted on every source, and what the attack met on the way."""
-    perturb = lambda members: crafted(ensemble, variables, members, attack, examples, **how)  # noqa: E731
+
+    def perturb(members: Indices) -> tuple[Array, Flags]:
+        return crafted(ensemble, variables, members, attack, examples, **how)
+
     return on_each(perturb, sources, ensemble.alike)
 
 

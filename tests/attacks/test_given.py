@@ -258,6 +258,7 @@ def test_carlini_and_wagner_s_attack_needs_a_margin():
         refused(lambda d=direction: cw(**FEW)(d, X), "needs a margin", "attacks.margin")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("combine", [*attacks.COMBINATIONS])
 @pytest.mark.parametrize("targeted", [False, True])
 def test_carlini_and_wagner_s_attack_takes_the_margin_of_any_problem(combine, targeted):

@@ -58,6 +58,7 @@ def test_neither_batch_size_nor_order_matters(name):
     np.testing.assert_allclose(permuted, whole[order], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fgsm", "pgd_l2"])
 def test_nor_do_they_on_a_network_that_takes_its_batch_in_chunks(name):
     """Signed steps agree to the bit as a rule, unit-l2 steps to the last one or two."""

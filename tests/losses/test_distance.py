@@ -24,6 +24,7 @@ def test_gradient_by_hand_and_opposite_for_the_two_members():
     np.testing.assert_allclose(gradient["b"]["c"], [[[40.0]], [[-40.0]]])
 
 
+@pytest.mark.slow
 def test_descent_draws_the_distance_to_the_target():
     params = PARAMS
     for _ in range(200):
