@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from orbax.checkpoint.experimental import v1 as ocp
 
 from jaxadv import leftovers, manifest
 from jaxadv.errors import UserError
 from jaxadv.files import sync
-from jaxadv.leaves import KEY, Kind, arrays_of, first_difference, kinds
+from jaxadv.leaves import Kind, abstract, arrays_of, filled, first_difference, host, kinds
 from jaxadv.parallel import leads
 from jaxadv.quiet import quietly
 from jaxadv.schema import plain
@@ -221,7 +219,7 @@ def _read(path: Path, epoch: int, wanted: PyTree, config: Mapping[str, Any]) -> 
         difference = first_difference(_stored_kinds(path), kinds(wanted))
         if difference:
             raise UserError(f"{misfit}: {difference}; {_ADVICE}")
-        return iter(jax.tree.leaves(ocp.load(path, jax.tree.map(_abstract, wanted))))
+        return iter(jax.tree.leaves(ocp.load(path, jax.tree.map(abstract, wanted))))
 
     loaded = quietly(read, fault)
     if not manifest.exists(path) and leads():
@@ -230,7 +228,7 @@ def _read(path: Path, epoch: int, wanted: PyTree, config: Mapping[str, Any]) -> 
             "settings it was trained, is not known",
             file=sys.stderr,
         )
-    return jax.tree.map(lambda leaf: _host(next(loaded)) if leaf.size else _filled(leaf), wanted)
+    return jax.tree.map(lambda leaf: host(next(loaded)) if leaf.size else filled(leaf), wanted)
 
 
 def _stored_kinds(path: Path) -> dict[str, Kind]:
@@ -240,26 +238,3 @@ def _stored_kinds(path: Path) -> dict[str, Kind]:
     empty = (found.custom_metadata or {}).get("empty", {})
     zero = {name: (tuple(shape), dtype) for name, (shape, dtype) in empty.items()}
     return kinds(found.metadata) | zero
-
-
-def _abstract(leaf: Any) -> Any:
-    """What Orbax is to make of a stored leaf: an array of JAX, or of NumPy if JAX narrows it."""
-    if not leaf.size:
-        return None
-    if _narrowed(leaf.dtype):
-        return np.zeros(leaf.shape, leaf.dtype)
-    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device)
-
-
-def _narrowed(dtype: Any) -> bool:
-    return not jnp.issubdtype(dtype, KEY) and jax.dtypes.canonicalize_dtype(dtype) != dtype
-
-
-def _host(leaf: Any) -> Any:
-    # Orbax ties arrays to a device, and a program for tied arrays is another one to compile.
-    return leaf if _narrowed(leaf.dtype) else jnp.array(jax.device_get(leaf))
-
-
-def _filled(leaf: Any) -> Any:
-    return (np if _narrowed(leaf.dtype) else jnp).zeros(leaf.shape, leaf.dtype)

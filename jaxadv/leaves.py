@@ -59,3 +59,27 @@ def first_difference(there: dict[str, Kind], here: dict[str, Kind]) -> str:
 
 def _words(kind: Kind | None) -> str:
     return "absent" if kind is None else f"{kind[1]} {list(kind[0])}"
+
+
+def abstract(leaf: Any) -> Any:
+    """What Orbax is to make of a stored leaf: an array of JAX, or of NumPy if JAX narrows it."""
+    if not leaf.size:
+        return None
+    if _narrowed(leaf.dtype):
+        return np.zeros(leaf.shape, leaf.dtype)
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device)
+
+
+def _narrowed(dtype: Any) -> bool:
+    return not jnp.issubdtype(dtype, KEY) and jax.dtypes.canonicalize_dtype(dtype) != dtype
+
+
+def host(leaf: Any) -> Any:
+    """A leaf as Orbax has read it, tied to no device: programs for tied arrays compile anew."""
+    return leaf if _narrowed(leaf.dtype) else jnp.array(jax.device_get(leaf))
+
+
+def filled(leaf: Any) -> Any:
+    """A leaf of size zero, which Orbax does not store."""
+    return (np if _narrowed(leaf.dtype) else jnp).zeros(leaf.shape, leaf.dtype)

@@ -10,10 +10,8 @@ Whether a member is right is `1 - wrong`.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from jaxadv.checks import numbers
 from jaxadv.data.dataset import check_labels
@@ -29,6 +27,7 @@ from jaxadv.intervals import (
     polynomial_fit,
 )
 from jaxadv.members import check_indices
+from jaxadv.rates import Rate, rate, where_known, whether
 from jaxadv.types import Array
 
 __all__ = [
@@ -61,66 +60,6 @@ NO_CLASS = -1
 >>> metrics.predicted([[float("nan"), 1.0]]).tolist() == [metrics.NO_CLASS]
 True
 """
-
-
-class Rate(NamedTuple):
-    """A share, from 0 to 1, and the number `n` of examples that it is of.
-
-    The value is None of 0 examples, and where it is not known, as of a network that diverged; `n`
-    is then how many examples it would be of at most.
-
-    >>> from jaxadv import metrics
-    >>> found = metrics.rate([True, False, False, False])
-    >>> found.value, found.n
-    (0.25, 4)
-    """
-
-    value: float | None
-    n: int
-
-
-def _whether(value: ArrayLike, name: str) -> np.ndarray:
-    """A boolean array, of zeros and ones too; of floats where some are NaN, not known.
-
-    Raises:
-        UserError: if it holds anything else: probabilities would all count as true.
-    """
-    found = np.asarray(numbers(name, value, "give whether it holds, true or false"))
-    if found.dtype == bool:
-        return found
-    if found.dtype.kind not in "iuf" or not (np.isin(found, (0, 1)) | np.isnan(found)).all():
-        raise UserError(f"{name} of type {found.dtype}: give whether it holds, true or false")
-    return _known(found, ~np.isnan(found))
-
-
-def _known(event: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The event as booleans, or as 0, 1 and NaN where some are not known."""
-    return event.astype(bool) if known.all() else np.where(known, event.astype(np.float64), np.nan)
-
-
-def rate(event: ArrayLike, given: ArrayLike | None = None) -> Rate:
-    """P(event | given) over boolean arrays `[N]`: of the examples in `given`, the share in `event`.
-
-    `given` is every example by default. The value is None if it depends on an example that is NaN,
-    which means not known.
-
-    >>> from jaxadv import metrics
-    >>> metrics.rate([True, False, True], given=[True, True, False])
-    Rate(value=0.5, n=2)
-    >>> metrics.rate([True], given=[False])  # 0/0
-    Rate(value=None, n=0)
-
-    Raises:
-        UserError: if they are not boolean, or of different lengths.
-    """
-    event = _whether(event, "event")
-    given = np.ones(event.shape, bool) if given is None else _whether(given, "given")
-    if event.ndim != 1 or event.shape != given.shape:
-        raise UserError(f"events {event.shape}, given {given.shape}: give [N] both, of one N")
-    of = given != 0  # NaN among them
-    count = int(of.sum())
-    known = not (np.isnan(event[of]).any() or np.isnan(given).any())
-    return Rate(float(event[of].mean()) if count and known else None, count)
 
 
 def predicted(probabilities: Array) -> np.ndarray:
@@ -169,7 +108,7 @@ def wrong(probabilities: Array, labels: Array) -> Array:
             f"class index for each of {scores.shape[-2]} examples"
         )
     check_labels(labels, scores.shape[-1])
-    return _known(classes != np.asarray(labels), classes != NO_CLASS)
+    return where_known(classes != np.asarray(labels), classes != NO_CLASS)
 
 
 def fooled(wrong_members: Array, members: Sequence[int]) -> Array:
@@ -184,7 +123,7 @@ def fooled(wrong_members: Array, members: Sequence[int]) -> Array:
     Raises:
         UserError: if a member is none of the M, or these are not whether members are wrong.
     """
-    wrong_of = _whether(wrong_members, "wrong members")
+    wrong_of = whether(wrong_members, "wrong members")
     if wrong_of.ndim != 2:
         raise UserError(f"wrong members of shape {wrong_of.shape}: give [M, N]")
     check_indices(members, len(wrong_of))
@@ -193,7 +132,7 @@ def fooled(wrong_members: Array, members: Sequence[int]) -> Array:
 
 def _every(*events: np.ndarray) -> np.ndarray:
     """Whether all hold; NaN where one of them is."""
-    return _whether(np.min(events, axis=0), "events")
+    return whether(np.min(events, axis=0), "events")
 
 
 def transfer_rate(source_wrong: Array, target_wrong: Array) -> Rate:
@@ -230,7 +169,7 @@ def transfer_rate_clean_correct(
         UserError: if they are not boolean, or of different lengths.
     """
     source, source_clean, target_clean = (
-        _whether(each, "wrong") for each in (source_wrong, source_clean_wrong, target_clean_wrong)
+        whether(each, "wrong") for each in (source_wrong, source_clean_wrong, target_clean_wrong)
     )
     if not source.shape == source_clean.shape == target_clean.shape:
         shapes = f"{source.shape}, {source_clean.shape}, {target_clean.shape}"
@@ -277,7 +216,7 @@ def pathway_rates(wrong_members: Array, errors: Array) -> dict[str, Rate]:
     Raises:
         UserError: if the two are of different shapes, or not whether members are wrong and numbers.
     """
-    right = 1 - _whether(wrong_members, "wrong members")
+    right = 1 - whether(wrong_members, "wrong members")
     errors = numbers("errors", errors, "give squared errors [M, N]")
     if right.ndim != 2 or right.shape != errors.shape:
         raise UserError(f"wrong {right.shape}, errors {errors.shape}: give [M, N] both")
@@ -291,5 +230,5 @@ def pathway_rates(wrong_members: Array, errors: Array) -> dict[str, Rate]:
         "dual_correct": rate(every),
         "either_correct": rate(some - every),
         "dual_incorrect": rate(1 - some),
-        "det_correct": rate(_known(nearest, compared & ~np.isnan(some))),
+        "det_correct": rate(where_known(nearest, compared & ~np.isnan(some))),
     }

@@ -101,7 +101,8 @@ def test_every_way_is_measured(study):
         for seed in (0, 1):
             curve = [row["value"] for row in found if row["seed"] == seed]
             assert curve == sorted(curve)
-    assert {path.name for path in (study / "figures").iterdir()} == {"roc.png", "success.png"}
+    figures = {path.name for path in (study / "figures").iterdir()}
+    assert figures == {"roc.png", "success.png", "transfer.png"}
 
 
 @pytest.mark.slow
