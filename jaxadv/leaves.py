@@ -10,7 +10,7 @@ from jaxadv.errors import UserError
 from jaxadv.types import PyTree
 
 Kind: TypeAlias = tuple[tuple[int, ...], str]  # shape and data type of a leaf
-KEY = jax.dtypes.prng_key
+_KEY = jax.dtypes.prng_key
 
 
 def arrays_of(tree: PyTree) -> PyTree:
@@ -23,7 +23,7 @@ def arrays_of(tree: PyTree) -> PyTree:
     def array(path: Any, leaf: Any) -> Any:
         known = isinstance(leaf, jax.Array | jax.ShapeDtypeStruct | np.ndarray)
         found = leaf if known else np.asarray(leaf)
-        if not any(jnp.issubdtype(found.dtype, kind) for kind in (np.number, np.bool_, KEY)):
+        if not any(jnp.issubdtype(found.dtype, kind) for kind in (np.number, np.bool_, _KEY)):
             raise UserError(
                 f"the state's {_name(path)} is {type(leaf).__name__} ({found.dtype}); "
                 "keep arrays and numbers alone in it"
@@ -41,7 +41,7 @@ def kinds(tree: PyTree) -> dict[str, Kind]:
     """Every leaf's shape and data type by its name; of a key those of its words, as stored."""
 
     def kind(leaf: Any) -> Kind:
-        if jnp.issubdtype(leaf.dtype, KEY):
+        if jnp.issubdtype(leaf.dtype, _KEY):
             leaf = jax.eval_shape(jax.random.key_data, leaf)
         return tuple(leaf.shape), str(np.dtype(leaf.dtype))
 
@@ -72,7 +72,7 @@ def abstract(leaf: Any) -> Any:
 
 
 def _narrowed(dtype: Any) -> bool:
-    return not jnp.issubdtype(dtype, KEY) and jax.dtypes.canonicalize_dtype(dtype) != dtype
+    return not jnp.issubdtype(dtype, _KEY) and jax.dtypes.canonicalize_dtype(dtype) != dtype
 
 
 def host(leaf: Any) -> Any:
