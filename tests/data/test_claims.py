@@ -79,7 +79,8 @@ def test_a_name_longer_than_names_are(tmp_path, kind):
     path = tmp_path / "a.tar"
     path.write_bytes(header("x", 2**33, kind) + bytes(4096))
     error = refusal(UserError, lambda: read(path))
-    assert_one_line(error, path, f"a name of {2**33} bytes", "download it again")
+    # from Python 3.13 on tarfile gives another reason in the brackets
+    assert_one_line(error, path, "not a complete tar archive (", "download it again")
     assert archive.first_names(path, 3) == []
 
 
