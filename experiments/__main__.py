@@ -22,9 +22,7 @@ def listed() -> None:
         found.add_column(heading)
     for name in study.names():
         one = study.find(name)
-        known = {preset: one.minutes.get(preset, "–") for preset in one.presets}
-        minutes = ", ".join(f"{preset} {taken}" for preset, taken in known.items())
-        found.add_row(name, one.paper, minutes)
+        found.add_row(name, one.paper, study.minutes_of(one))
     Console().print(found)
     print(f"python -m experiments {'|'.join(TOOLS)} --help: for the results of runs")
 

@@ -41,10 +41,8 @@ def sleep():
 """
 
 
-def stopped(code: str, grace: float, signals: int = 1) -> tuple[int, str]:
-    """Status and stderr of a script that gets so many SIGINT once it is ready."""
-    script = HEAD.format(grace=grace) + code
-    process = subprocess.Popen(
+def started(script: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-c", script],
         cwd=REPOSITORY,
         env={**os.environ, "JAX_PLATFORMS": "cpu"},
@@ -52,6 +50,12 @@ def stopped(code: str, grace: float, signals: int = 1) -> tuple[int, str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def stopped(code: str, grace: float, signals: int = 1) -> tuple[int, str]:
+    """Status and stderr of a script that gets so many SIGINT once it is ready."""
+    script = HEAD.format(grace=grace) + code
+    process = started(script)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     for _ in range(signals):
@@ -203,14 +207,7 @@ def test_lines_of_the_script_hold_nothing_that_a_terminal_obeys(capsys):
 def test_a_script_whose_output_nobody_reads_any_more_ends_in_silence():
     """As in `python -m experiments.NAME --help | head -1`."""
     code = "from experiments.frame import cli\ncli.run(lambda: [print(n) for n in range(10**6)])"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=REPOSITORY,
-        env={**os.environ, "JAX_PLATFORMS": "cpu"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = started(code)
     assert process.stdout is not None
     assert process.stdout.readline() == "0\n"
     process.stdout.close()

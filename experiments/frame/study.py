@@ -83,10 +83,13 @@ def about(study: Study[Any], width: int) -> str:
     module = importlib.import_module(f"experiments.{study.name}")
     words = inspect.cleandoc(module.__doc__ or "")
     written = [part for part in words.split("\n\n") if not part.startswith(" ")]
-    known = {name: f"{study.minutes.get(name, '–')}" for name in study.presets}
-    presets = ", ".join(f"{name} {minutes}" for name, minutes in known.items())
-    written.append(f"Presets, and minutes of each on two cores: {presets}.")
+    written.append(f"Presets, and minutes of each on two cores: {minutes_of(study)}.")
     return "\n\n".join(textwrap.fill(part, width, break_on_hyphens=False) for part in written)
+
+
+def minutes_of(study: Study[Any]) -> str:
+    """Every preset with its minutes, a dash where they are not known."""
+    return ", ".join(f"{name} {study.minutes.get(name, '–')}" for name in study.presets)
 
 
 def names() -> list[str]:

@@ -5,12 +5,7 @@ several stacked groups, `pathways` takes the necks of one autoencoder, `callable
 that are already trained. Losses, attacks and evaluation see only `Ensemble`.
 """
 
-from jaxadv.ensemble.ensemble import (
-    Ensemble,
-    EnsembleOutputs,
-    features,
-    predict,
-)
+from jaxadv.ensemble.ensemble import Ensemble, EnsembleOutputs, features, predict
 from jaxadv.ensemble.functions import callables
 from jaxadv.ensemble.groups import frozen, mixed
 from jaxadv.ensemble.necks import pathways

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from jaxadv.plots import style
 from jaxadv.plots.colours import GREY, colours_of
-from jaxadv.plots.labels import VARIANTS, heading, varying, words
+from jaxadv.plots.labels import VARIANTS, heading, told_apart, words
 from jaxadv.plots.panels import blank, half, label_columns
 from jaxadv.plots.reduce import (
     across,
@@ -48,8 +48,7 @@ def metric_dots(
     """
     rows = single_source(across(rows, metric))
     settings, variants = settings_of(rows, panels), distinct(rows, "variant")
-    told = varying(settings)
-    common = heading({k: v for k, v in (settings or [{}])[0].items() if k not in told})
+    told, common = told_apart(settings)
     height = 0.24 * len(variants) + 1.1
     with style.drawing(path, 1, len(settings), height=height) as (figure, grid):
         if not rows:

@@ -30,11 +30,18 @@ def _worded(key: str, value: Any) -> str:
     return known.get(value, str(value))
 
 
-def varying(settings: Sequence[Mapping[str, Any]]) -> set[str]:
+def _varying(settings: Sequence[Mapping[str, Any]]) -> set[str]:
     """The keys in which the settings of panels differ; all of them of a single panel."""
     if len(settings) < 2:
         return {key for setting in settings for key in setting}
     return {key for key in settings[0] if len({setting.get(key) for setting in settings}) > 1}
+
+
+def told_apart(settings: Sequence[Mapping[str, Any]]) -> tuple[set[str], str]:
+    """The keys that tell panels apart, for their titles, and in words what they all show."""
+    told = _varying(settings)
+    first = settings[0] if settings else {}
+    return told, heading({key: value for key, value in first.items() if key not in told})
 
 
 def axis_label(x: str, setting: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from jaxadv.evaluation import ALL
 from jaxadv.plots import style
 from jaxadv.plots.colours import GREY, colours_of
-from jaxadv.plots.labels import axis_label, heading, radius, varying, words
+from jaxadv.plots.labels import axis_label, heading, radius, told_apart, words
 from jaxadv.plots.legends import legend_above
 from jaxadv.plots.panels import (
     blank,
@@ -81,7 +81,7 @@ def metric_lines(
     columns, keys = settings_of(rows, panels), _named(settings_of(rows, colour))
     colours = colours_of(list(keys))
     lines = list(product(settings_of(rows, [down]), _in_groups(list(keys))))
-    told, common = _headings([{**first, **column} for first, _ in lines for column in columns])
+    told, common = told_apart([{**first, **column} for first, _ in lines for column in columns])
     points: dict[str, list[Point]] = {name: [] for name in colours}
     why, height = why_unknown(metric), grid_height(len(lines))
     with style.drawing(path, len(lines), len(columns), height=height) as (figure, grid):
@@ -105,13 +105,6 @@ def metric_lines(
 def _named(settings: Sequence[Setting]) -> dict[str, Setting]:
     """Settings by a name made of their values."""
     return {" → ".join(map(str, setting.values())): setting for setting in settings}
-
-
-def _headings(settings: Sequence[Setting]) -> tuple[set[str], str]:
-    """The keys that tell panels apart, for their titles, and in words what they all show."""
-    told = varying(settings)
-    first = settings[0] if settings else {}
-    return told, heading({key: value for key, value in first.items() if key not in told})
 
 
 def _legend(
