@@ -1,5 +1,6 @@
 """What every floor's tests share: real data, published weights, one seeded generator."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,12 +48,16 @@ jax.monitoring.register_event_duration_secs_listener(compiled)
 def few_programs() -> Iterator[None]:
     """A process forgets its programs once they are many: kept to the end, they took 5 GB.
 
-    Not after each module, as some of them are met again.
+    Not after each module, as some of them are met again. Until then the garbage collector is told
+    not to look through them: it took a second of every test that calls it.
     """
     yield
     if len(COMPILED) > MANY:
+        gc.unfreeze()
         jax.clear_caches()
         COMPILED.clear()
+        gc.collect()
+    gc.freeze()
 
 
 jax.devices()  # one, whatever a script that runs in this process asks for

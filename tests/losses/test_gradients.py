@@ -15,7 +15,7 @@ from jaxadv.losses.gradients import (
     norm_gap,
     probability_gradient_norms,
 )
-from tests.test_phase_gradients import Smooth
+from tests.training.test_gradients import Smooth
 
 RNG = np.random.default_rng(4)
 WEIGHTS = np.float32(RNG.normal(size=(2, 9, 2)))  # two linear members of two classes
