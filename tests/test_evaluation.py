@@ -186,6 +186,7 @@ def test_sources_are_each_member_and_all():
     assert each_and_all(1) == {"1": (0,)}
 
 
+@pytest.mark.slow
 def test_mixed_and_callable_ensembles_are_evaluated_alike(data, variables):
     """Two groups of one member, and two plain functions, against the stacked pair."""
     one = stacked(models.cnn(), 1)

@@ -97,6 +97,7 @@ def check(case: Case, what: str):
         np.testing.assert_array_equal(same, np.asarray(x, np.float64))
 
 
+@pytest.mark.slow
 @quick
 @given(cases(), CHECKS)
 def test_attacks_keep_their_promises(case, what):
