@@ -200,6 +200,7 @@ cli.run(saves)
 """
 
 
+@pytest.mark.slow
 def test_after_a_failed_save_the_process_ends_with_one_line(tmp_path):
     """Orbax's threads wait for each other for minutes, and Python for them."""
     command = [sys.executable, "-c", FAILS, str(tmp_path)]
