@@ -46,27 +46,28 @@ success = lines("success_rate", "success.png")
 
 
 def feature_scatters(run: Finished, folder: Path) -> None:
-    """Fig 2 of Wiedeman & Wang: each architecture's features, of the first seed of each variant."""
+    """Fig 2 of Wiedeman & Wang: each architecture's features, of one seed of each variant."""
     arrays = run.arrays("component")
     if not arrays:
         say(f"{run.directory}: without predictions.npz, no scatter of features")
         return
     for model in distinct(run.rows, "model"):
         panels = {}
-        for variant, number in _first_runs(run.rows, model).items():
-            where = {"metric": "component_r_squared", "model": model, "variant": variant}
-            score = select(run.rows, **where)[0]
+        for number, row in _shown_runs(run.rows, model):
             x, y = arrays[f"{model}/components"][number]
             labels = arrays[f"{model}/component_labels"]
-            panels[variant] = (x, y, score["value"], labels)
+            panels[f"{row['variant']}, seed {row['seed']}"] = (x, y, row["value"], labels)
         plots.feature_scatter(panels, folder / f"features-{file_name(model)}.png")
 
 
-def _first_runs(rows: Sequence[Row], model: str) -> dict[str, int]:
-    """Where each variant's first seed stands on the runs axis, in row order."""
-    found = select(rows, metric="component_r_squared", model=model)
-    runs = list(dict.fromkeys((row["variant"], row["seed"]) for row in found))
-    first: dict[str, int] = {}
-    for number, (variant, _) in enumerate(runs):
-        first.setdefault(variant, number)
-    return first
+def _shown_runs(rows: Sequence[Row], model: str) -> list[tuple[int, Row]]:
+    """Of each variant the first run that did not collapse, if there is one.
+
+    With its place on the runs axis.
+    """
+    shown: dict[str, tuple[int, Row]] = {}
+    for number, row in enumerate(select(rows, metric="component_r_squared", model=model)):
+        before = shown.get(row["variant"])
+        if before is None or (before[1]["value"] is None and row["value"] is not None):
+            shown[row["variant"]] = (number, row)
+    return list(shown.values())

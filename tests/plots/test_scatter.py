@@ -1,13 +1,16 @@
 """One network's features against another's, a colour a class; and rows of pictures."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.frame.figures import feature_scatters
 from jaxadv import plots
 from jaxadv.plots import colours as palette
 from jaxadv.plots import style
-from tests.plots.made import assert_png, pixels
+from tests.plots.made import assert_png, pixels, row
 
 
 def test_points_far_out_do_not_squash_the_rest(tmp_path, drawn) -> None:
@@ -95,3 +98,24 @@ def test_pictures_stand_in_rows(tmp_path, drawn, rng, count, channels) -> None:
         np.testing.assert_allclose(np.squeeze(shown[0]), np.squeeze(rows["natural"][0]))
         assert [ax.get_ylabel() for ax in axes if ax.get_ylabel()] == list(names)
     assert (tmp_path / "pictures.png").stat().st_size > 500
+
+
+def test_a_scatter_shows_the_first_pair_that_did_not_collapse(tmp_path, drawn):
+    scores = [("plain", 3, 0.9), ("plain", 4, 0.8), ("decorrelated", 3, None)]
+    scores += [("decorrelated", 4, 0.2), ("decorrelated", 5, 0.1), ("lost", 3, None)]
+    rows = [row("component_r_squared", v, seed, variant=name) for name, seed, v in scores]
+    components = np.arange(6)[:, None, None] + np.linspace(0, 0.5, 4)
+    arrays = {
+        "cnn/components": np.broadcast_to(components, (6, 2, 4)),
+        "cnn/component_labels": np.arange(4),
+    }
+    run = SimpleNamespace(rows=rows, arrays=lambda _: arrays, directory=tmp_path)
+    feature_scatters(run, tmp_path)
+    titles = [ax.get_title(loc="left") for ax in drawn[0].axes]
+    assert titles == [
+        "plain, seed 3\nR² = 0.900",
+        "decorrelated, seed 4\nR² = 0.200",
+        "lost, seed 3\nR² undefined",
+    ]
+    firsts = [ax.collections[0].get_offsets()[0, 0] for ax in drawn[0].axes]
+    assert firsts == [0, 3, 5]
