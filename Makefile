@@ -1,7 +1,7 @@
 # Every target works on a machine with Python ≥ 3.11 and nothing else:
 #   make demo                     the main study on the embedded digits, into runs/demo
 #   make test                     the tests
-#   make test-slow                whole studies, and what else takes five seconds or more
+#   make test-slow                whole studies, and what else takes four seconds or more
 #   make lint                     what a change must pass besides
 #   make docs                     the site of docs/, into build/site
 #   make figures RUN=runs/demo    draw a run's figures again from its results

@@ -169,6 +169,7 @@ def test_measure_sees_the_adversarial_features(data, variables):
     assert float(found.extras["mean"][0, 0]) != float(found.extras["mean"][1, 0])
 
 
+@pytest.mark.slow
 def test_runs_mapped_together_equal_runs_alone(data, variables):
     other = jax.jit(ENSEMBLE.init)(jax.random.key(5), data.images[:1] / 255.0)
     both = jax.tree.map(lambda a, b: jnp.stack([a, b]), variables, other)
@@ -200,6 +201,7 @@ def test_mixed_and_callable_ensembles_are_evaluated_alike(data, variables):
         np.testing.assert_allclose(found.adversarial, expected.adversarial, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_what_is_examined_of_each_example_is_that_of_the_images_alone(data):
     ensemble = pathways(models.dna(2, 2, (5, 4, 3, 4, 5)), models.dna_classifier())
     variables = jax.jit(ensemble.init)(jax.random.key(0), data.images[:1] / 255.0)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
 from experiments.frame.finished import Finished
 from jaxadv import plots
 from jaxadv.errors import printable
@@ -52,22 +54,25 @@ def feature_scatters(run: Finished, folder: Path) -> None:
         say(f"{run.directory}: without predictions.npz, no scatter of features")
         return
     for model in distinct(run.rows, "model"):
-        panels = {}
-        for number, row in _shown_runs(run.rows, model):
-            x, y = arrays[f"{model}/components"][number]
-            labels = arrays[f"{model}/component_labels"]
-            panels[f"{row['variant']}, seed {row['seed']}"] = (x, y, row["value"], labels)
+        labels = arrays[f"{model}/component_labels"]
+        panels = {
+            f"{row['variant']}, seed {row['seed']}": (*components, row["value"], labels)
+            for row, components in _shown_runs(run.rows, model, arrays[f"{model}/components"])
+        }
         plots.feature_scatter(panels, folder / f"features-{file_name(model)}.png")
 
 
-def _shown_runs(rows: Sequence[Row], model: str) -> list[tuple[int, Row]]:
+def _shown_runs(
+    rows: Sequence[Row], model: str, components: np.ndarray
+) -> list[tuple[Row, np.ndarray]]:
     """Of each variant the first run that did not collapse, if there is one.
 
-    With its place on the runs axis.
+    components: `[runs, …]`; of merged runs those of the first alone are kept.
     """
-    shown: dict[str, tuple[int, Row]] = {}
-    for number, row in enumerate(select(rows, metric="component_r_squared", model=model)):
+    shown: dict[str, tuple[Row, np.ndarray]] = {}
+    each = select(rows, metric="component_r_squared", model=model)
+    for row, found in zip(each, components, strict=False):
         before = shown.get(row["variant"])
-        if before is None or (before[1]["value"] is None and row["value"] is not None):
-            shown[row["variant"]] = (number, row)
+        if before is None or (before[0]["value"] is None and row["value"] is not None):
+            shown[row["variant"]] = (row, found)
     return list(shown.values())

@@ -14,6 +14,7 @@ from jaxadv.losses import squared_distance
 from tests.training.made import ENSEMBLE, phase, run_of, trained
 
 
+@pytest.mark.slow
 def test_training_learns_and_decorrelation_lowers_r_squared(digits):
     from jaxadv.ensemble import features
     from jaxadv.losses import r_squared

@@ -53,6 +53,7 @@ def test_direction_of_linear_features_by_hand(rng):
     np.testing.assert_allclose(ascent.reshape(5, 9), -0.5 * away @ weights.T, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_each_member_is_shown_what_the_other_takes_for_another_image(digits, batch):
     """In the ball; nearer to the other image in the other's features; with the first's label."""
     phases = recipe()
@@ -142,6 +143,7 @@ def test_every_layer_of_a_network_can_be_drawn(model, digits, batch):
     assert 0 < float(jnp.abs(images - batch.images).max()) < EPS + 1e-6
 
 
+@pytest.mark.slow
 def test_training_teaches_both_members(digits):
     phases = recipe()
     state = training.init(PAIR.init, phases, digits, [0, 1])
