@@ -49,7 +49,7 @@ def few_programs() -> Iterator[None]:
     """A process forgets its programs once they are many: kept to the end, they took 5 GB.
 
     Not after each module, as some of them are met again. Until then the garbage collector is told
-    not to look through them: it took a second of every test that calls it.
+    not to look through them, which took 7 % of the time.
     """
     yield
     if len(COMPILED) > MANY:

@@ -8,7 +8,6 @@ from PIL import Image
 from jaxadv.results import Row
 
 EPS = (0.05, 0.1)
-
 RATE = "transfer_rate"
 
 

@@ -100,7 +100,7 @@ def test_pictures_stand_in_rows(tmp_path, drawn, rng, count, channels) -> None:
     assert (tmp_path / "pictures.png").stat().st_size > 500
 
 
-def test_a_scatter_shows_the_first_pair_that_did_not_collapse(tmp_path, drawn):
+def test_a_scatter_shows_the_first_pair_that_did_not_collapse(tmp_path, drawn) -> None:
     scores = [("plain", 3, 0.9), ("plain", 4, 0.8), ("decorrelated", 3, None)]
     scores += [("decorrelated", 4, 0.2), ("decorrelated", 5, 0.1), ("lost", 3, None)]
     rows = [row("component_r_squared", v, seed, variant=name) for name, seed, v in scores]
